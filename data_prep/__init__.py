@@ -1,0 +1,1 @@
+"""From raw files to candidates, splits, patches and LMDB. Imports neither torch nor an engine."""

@@ -1,0 +1,1 @@
+"""Commands: train, predict, fetch_model, real Caffe without root."""
