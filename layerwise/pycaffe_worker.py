@@ -23,9 +23,8 @@ def train(caffe, job):
     job: solver, deploy (paths of prototxt), weights (caffemodel or None), restore (solverstate or None), max_iter,
          validate_at (iterations), val_patches (path of .npy, (N, 3, S, S) uint8 BGR), mean_bgr (3 floats), device.
     Events, in order: one "ready"; per iteration one "step" (iteration from 1, loss, seconds); where validation is due,
-    or where the driver's reply to a step has "validate", one "scores" (P(positive) of every validation patch, in the
-    order of the file); after a reply with "snapshot", one "snapshot" (its two paths); a last "done".
-    The reply to "scores" (a dict) may have "snapshot" and "stop".
+    one "scores" (P(positive) of every validation patch, in the order of the file); after a reply with "snapshot", one
+    "snapshot" (its two paths); a last "done". The reply to "step" and "scores" (a dict) may have "snapshot" and "stop".
     """
     use_device(caffe, job["device"])
     solver = caffe.get_solver(str(job["solver"]))
@@ -47,14 +46,14 @@ def train(caffe, job):
         if not np.isfinite(loss):
             raise FloatingPointError(describe_non_finite(solver.net, iteration, loss))
         reply = yield {"event": "step", "iteration": iteration, "loss": loss, "seconds": seconds}
-        if iteration in validate_at or iteration == job["max_iter"] or reply.get("validate"):
+        if iteration in validate_at or iteration == job["max_iter"]:
             scores = np.concatenate(list(score(scorer, patches, job["mean_bgr"])))
             reply = yield {"event": "scores", "iteration": iteration, "scores": scores.tolist()}
-            if reply.get("snapshot"):
-                solver.snapshot()
-                yield dict(snapshot_paths(job["snapshot_prefix"], iteration), event="snapshot", iteration=iteration)
-            if reply.get("stop"):
-                break
+        if reply.get("snapshot"):
+            solver.snapshot()
+            yield dict(snapshot_paths(job["snapshot_prefix"], iteration), event="snapshot", iteration=iteration)
+        if reply.get("stop"):
+            break
     yield {"event": "done", "iteration": int(solver.iter)}
 
 

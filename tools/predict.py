@@ -1,0 +1,92 @@
+"""Score the test patches of a trained run with its best snapshot: `python -m tools.predict polyp finetune-conv4`.
+
+Writes scores.csv: every test patch's key, group, label, P(positive), candidate and frame.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from data_prep.lmdb_reader import export_patches
+from layerwise.engine import open_engine
+from layerwise.errors import DataError, exit_code_main
+from layerwise.files import file_digest, read_csv, write_csv
+from layerwise.nets import MEAN_BGR
+from layerwise.run_folder import SCORE_COLUMNS, RunFolder, short_path
+from tools.run_options import add_run_options
+
+
+@exit_code_main
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tools.predict", description=(__doc__ or "").split("\n")[0])
+    add_run_options(parser)
+    parser.add_argument("--device", default="auto", help="auto, cpu, gpu or the index of a GPU (default: auto)")
+    options = parser.parse_args()
+    folder = RunFolder.of(options.runs, options.application, options.scheme, options.engine, options.seed)
+    run = folder.read_run()
+    database = Path(run["data"]["manifest"]).parent
+    if file_digest(run["data"]["manifest"]) != run["data"]["manifest_sha256"]:
+        raise DataError(f"{database} was built again after {folder.path} was trained; train again with --restart")
+    if is_newer(folder.scores_csv, folder.best_caffemodel):
+        print(f"{folder.scores_csv} is up to date")
+        return 0
+
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix=".test-", dir=folder.path) as scratch:
+        patches = Path(scratch) / "test_patches.npy"
+        keys, labels = export_patches(database / "test_lmdb", patches)
+        scores = score_patches(options.engine, options.device, folder, patches, len(keys))
+    write_scores(folder, database, keys, labels, scores)
+    rate = len(keys) / (time.monotonic() - began)
+    print(f"scored {len(keys)} test patches ({rate:.0f}/s): {short_path(folder.scores_csv)}")
+    return 0
+
+
+def is_newer(made: Path, source: Path) -> bool:
+    return made.is_file() and made.stat().st_mtime >= source.stat().st_mtime
+
+
+def score_patches(engine_name: str, device: str, folder: RunFolder, patches: Path, n: int) -> np.ndarray:
+    """P(not background) of each of the n patches of the .npy file, (n,) float64, by the run's best snapshot."""
+    engine = open_engine(engine_name)
+    scores = np.full(n, np.nan)
+
+    def on_event(event: dict[str, Any]) -> None:
+        if event["event"] == "scores":
+            scores[event["start"] : event["start"] + len(event["scores"])] = event["scores"]
+
+    job = {
+        "deploy": str(folder.deploy_prototxt),
+        "weights": str(folder.best_caffemodel),
+        "patches": str(patches),
+        "mean_bgr": MEAN_BGR,
+        "device": engine.device(device),
+    }
+    engine.run("predict", job, on_event, folder.path / "predict.log")
+    return scores
+
+
+def write_scores(folder: RunFolder, database: Path, keys: list[str], labels: np.ndarray, scores: np.ndarray) -> None:
+    """scores.csv in key order; DataError if patches.csv does not know a key of the database, or another label."""
+    patches = {row["key"]: row for row in read_csv(database / "patches.csv") if row["split"] == "test"}
+    rows = []
+    for key, label, score in zip(keys, labels, scores, strict=True):
+        patch = patches.get(key)
+        if patch is None or int(patch["label"]) != label:
+            raise DataError(
+                f"{database}: key {key} with label {label} is not in patches.csv; build the databases again"
+            )
+        known = {column: patch[column] for column in ("group_id", "candidate_id", "frame_id")}
+        rows.append({"key": key, "label": int(label), "score": f"{score:.9g}", **known})
+    write_csv(folder.scores_csv, SCORE_COLUMNS, rows)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
