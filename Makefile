@@ -1,0 +1,108 @@
+# Sequences the commands; computes nothing. `make help` lists what there is.
+
+PYTHON ?= python3
+VENV ?= .venv
+DOCKER ?= docker
+RUN := $(VENV)/bin/python -m
+
+# Knobs: each is passed on as an option, and only if it is set.
+# ENGINE DATA WEIGHTS NET SEED EPOCHS BATCH SCALE DATA_SEED, and RESUME=1 to go on with an interrupted run.
+# $(call option,--name,VARIABLE)
+option = $(if $($(2)),$(1) '$($(2))')
+DATA_OPTIONS = $(call option,--data,DATA) $(call option,--scale,SCALE)
+RUN_OPTIONS = $(call option,--engine,ENGINE) $(call option,--seed,SEED)
+TRAIN_OPTIONS = $(RUN_OPTIONS) $(DATA_OPTIONS) $(call option,--data-seed,DATA_SEED) $(call option,--weights,WEIGHTS) \
+    $(call option,--net,NET) $(call option,--epochs,EPOCHS) $(call option,--batch,BATCH) $(if $(RESUME),--resume)
+
+# In the order of growing depth; the last three start from random weights.
+SCHEMES := finetune-fc8 finetune-fc7 finetune-fc6 \
+    finetune-conv5 finetune-conv4 finetune-conv3 finetune-conv2 finetune-conv1 \
+    scratch-gaussian scratch-xavier scratch-msra
+POLYP := $(addprefix polyp-,$(SCHEMES))
+NOT_YET := embolism frames intima
+IMAGES := caffe-cpu caffe-gpu recaffe
+
+MAKEFLAGS += --no-builtin-rules
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help setup test lint caffe models source-weights prototxt bench clean distclean $(POLYP) $(IMAGES:%=docker-%)
+
+help: ## this list
+	@echo 'make <target> [KNOB=value ...]'
+	@echo
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
+	@echo
+	@echo 'One whole experiment, from frames to FROC curve and report:'
+	@printf '  %s\n' $(POLYP)
+	@echo 'Images with everything in them (docs/docker.md):'
+	@printf '  %s\n' $(IMAGES:%=docker-%)
+	@echo
+	@echo 'Knobs of an experiment:'
+	@echo '  ENGINE=recaffe|caffe   who executes the net (default recaffe; caffe needs `make caffe`)'
+	@echo '  DATA=/path             your own images instead of the phantom'
+	@echo '  WEIGHTS=bvlc_alexnet   source weights by name, or the path of a .caffemodel;  NET=alexnet|alexnet_half'
+	@echo '  SEED=1  EPOCHS=5  BATCH=50  RESUME=1;  of the phantom: SCALE=, DATA_SEED='
+	@echo 'Knobs of the set-up: PYTHON=python3.12  VENV=.venv  PIP_ARGS="--extra-index-url ..."  TEST_ARGS="-k name"'
+
+# Plain PyPI gives torch with CUDA (gigabytes; it also runs on a CPU). For the CPU build name its index in PIP_ARGS:
+# a local build such as 2.13.0+cpu satisfies the lock's torch==2.13.0.
+# recaffe goes in as a path entry (compat): a finder hook would lose against the folder ./recaffe, and pyright knows none.
+SETUP_STAMP := $(VENV)/.setup-stamp
+setup: $(SETUP_STAMP) ## the environment in .venv, from the lock files (done once, and again when a lock changes)
+
+$(SETUP_STAMP): requirements.lock requirements-dev.lock recaffe/pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo \
+	    'make setup: $(PYTHON) is missing or older than Python 3.11: name a newer one, make setup PYTHON=python3.12' >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) pip install --disable-pip-version-check $(PIP_ARGS) -r requirements-dev.lock
+	$(RUN) pip install --disable-pip-version-check --no-deps --no-build-isolation --config-settings editable_mode=compat \
+	    --editable ./recaffe
+	@touch $@
+
+# One BLAS thread per worker: the workers already fill the cores.
+test: setup ## everything that can be checked without a GPU; comparisons with real Caffe need `make caffe`
+	OMP_NUM_THREADS=1 $(RUN) pytest -n auto --dist loadfile -m 'not slow' --benchmark-disable $(TEST_ARGS)
+
+lint: setup ## style and types
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+	$(RUN) pyright --pythonpath $(VENV)/bin/python
+
+caffe: ## real Caffe 1.0 under .caffe, without root (Linux x86-64)
+	@$(PYTHON) -m tools.real_caffe
+
+models: setup ## fetch and verify the original bvlc_alexnet weights (233 MB)
+	$(RUN) tools.fetch_model bvlc_alexnet
+
+source-weights: setup ## make the embedded source weights anew (about an hour on 2 cores)
+	$(RUN) tools.source_weights
+
+prototxt: setup ## regenerate the committed prototxt files
+	$(RUN) prototxt.generate
+
+bench: setup ## speed measurements
+	$(RUN) pytest --benchmark-only $(TEST_ARGS)
+
+clean: ## remove caches; runs, data and the environment stay
+	rm -rf .pytest_cache .ruff_cache .hypothesis .benchmarks build dist *.egg-info recaffe/build recaffe/*.egg-info
+	find . -name __pycache__ -not -path './.venv/*' -not -path './.caffe/*' -prune -exec rm -rf {} +
+
+distclean: clean ## clean, and remove .venv and .caffe; runs and data stay
+	rm -rf $(VENV) .caffe
+
+$(POLYP): polyp-%: setup
+	$(RUN) data_prep.polyp $(DATA_OPTIONS) $(call option,--seed,DATA_SEED) $(call option,--net,NET)
+	$(RUN) tools.train polyp $* $(TRAIN_OPTIONS)
+	$(RUN) tools.predict polyp $* $(RUN_OPTIONS)
+	$(RUN) eval.report polyp $* $(RUN_OPTIONS)
+
+polyp-%:
+	@printf '%s\n' 'make: there is no scheme "$*". The schemes, from shallow to deep, and from scratch:' \
+	    $(SCHEMES:%='  polyp-%') >&2; exit 2
+
+$(addsuffix -%,$(NOT_YET)):
+	@printf '%s\n' 'make: $@ cannot run yet: of the applications only polyp is built; $(NOT_YET) have their prototxt' \
+	    '  (prototxt/<application>/), but no data preparation.' >&2; exit 2
+
+$(IMAGES:%=docker-%): docker-%:
+	$(DOCKER) build --target $* --tag layerwise-$* .
