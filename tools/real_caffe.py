@@ -153,10 +153,12 @@ def install(folder: Path, mirror: str, keyring: Path) -> None:
         (partial / ".gitignore").write_text("*\n")
         packages = _download(partial / "apt", mirror, keyring)
         for done, package in enumerate(packages, start=1):
-            _run(["dpkg-deb", "--extract", str(package), str(root)], f"unpacking {package.name}")
+            ended = subprocess.run(["dpkg-deb", "--extract", package, root], capture_output=True, text=True)
+            if ended.returncode != 0:
+                raise EngineError(f"unpacking {package.name} failed (is the disk full?):\n{_tail(ended.stderr)}")
             if done % 50 == 0 or done == len(packages):
                 print(f"  unpacked {done} of {len(packages)} packages", flush=True)
-        _make_harmless_and_small(root)
+        make_harmless_and_small(root)
         write_wrappers(partial)
         versions = dict(package.name.split("_")[:2] for package in packages)
         shutil.rmtree(partial / "apt")
@@ -224,13 +226,7 @@ def _apt(arguments: list[str], config: Path | None = None) -> subprocess.Complet
     return subprocess.run(["apt-get", *arguments], capture_output=True, text=True, env=environment)
 
 
-def _run(command: list[str], doing: str) -> None:
-    ended = subprocess.run(command, capture_output=True, text=True)
-    if ended.returncode != 0:
-        raise EngineError(f"{doing} failed (is the disk full?):\n{_tail(ended.stderr)}")
-
-
-def _make_harmless_and_small(root: Path) -> None:
+def make_harmless_and_small(root: Path) -> None:
     """Drop manuals and translations, and every set-user-id bit: an unpacked `su` must not be one."""
     for name in UNUSED:
         shutil.rmtree(root / name, ignore_errors=True)
