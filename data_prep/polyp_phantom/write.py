@@ -1,0 +1,167 @@
+"""The phantom on disk, in the layout of CVC-ClinicVideoDB: whole or not at all."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from data_prep.polyp_phantom.fields import Array
+from data_prep.polyp_phantom.video import VideoPlan, render_video
+from layerwise.errors import DataError, UsageError
+from layerwise.files import read_json, write_json
+
+VERSION = 1  # raised whenever the same seed gives other frames
+FRAMES_FOLDER = "CVC-VideoClinicDBtrain_valid"
+RECORD = "phantom.json"
+
+
+@dataclass(frozen=True)
+class Scale:
+    """n_videos, of which the second half is meant for testing; frames of each; polyps of the videos in turn."""
+
+    n_videos: int
+    n_frames: int
+    polyps: tuple[int, ...]
+
+
+SCALES = {
+    "smoke": Scale(6, 10, (1, 0, 1)),
+    # chosen: about a third of the frames with a polyp, and under a minute on two cores.
+    "demo": Scale(26, 42, (1, 0, 1, 2, 1, 0, 1)),
+    # Paper, section IV-A: 40 videos, 18,900 frames to train and 18,900 to test.
+    "paper": Scale(40, 945, (1, 0, 1, 0, 2)),
+}
+
+
+def plan_videos(seed: int, scale: str, difficulty: float) -> list[VideoPlan]:
+    """The videos of a data set, in order; video v draws from the v-th child of the seed.
+
+    The ease of the polyps is spread evenly over each half of the videos, so that training and test hold both large
+    obvious polyps and small pale ones, whatever the seed.
+    """
+    if scale not in SCALES:
+        raise UsageError(f"--scale {scale}: no such scale; known are {', '.join(SCALES)}")
+    if not 0.0 <= difficulty <= 1.0:
+        raise UsageError(f"--difficulty {difficulty:g}: expected a number from 0 (easy) to 1 (hard)")
+    if seed < 0:
+        raise UsageError(f"--seed {seed}: expected a whole number from 0 on")
+    chosen = SCALES[scale]
+    *children, shuffle = np.random.SeedSequence(seed).spawn(chosen.n_videos + 1)
+    rng = np.random.default_rng(shuffle)
+    plans: list[VideoPlan] = []
+    for half in np.array_split(np.arange(chosen.n_videos), 2):
+        counts = [chosen.polyps[k % len(chosen.polyps)] for k in range(len(half))]
+        counts = [counts[k] for k in rng.permutation(len(counts))]
+        ease = rng.permutation((np.arange(sum(counts)) + 0.5) / sum(counts)).tolist()
+        for v, count in zip(half.tolist(), counts, strict=True):
+            drawn, ease = tuple(ease[:count]), ease[count:]
+            plans.append(VideoPlan(str(v + 1), chosen.n_frames, drawn, difficulty, children[v]))
+    return plans
+
+
+def generate(
+    root: Path | str, seed: int = 0, scale: str = "demo", difficulty: float = 0.5, workers: int = 2
+) -> dict[str, Any]:
+    """Make the phantom under `root` and return its record, the content of root/phantom.json.
+
+    Writes root/CVC-VideoClinicDBtrain_valid/<v>/<v>_<k>.png and <v>_<k>_mask.png (0 or 255). All is written to a folder
+    beside `root` that takes its name at the end. If `root` already holds this very phantom, nothing is done.
+    The same arguments give the same bytes with the same versions of the phantom and its libraries, for any `workers`.
+    Raises DataError if `root` holds anything else or cannot be written; UsageError for an unknown scale or difficulty.
+    """
+    root = Path(root)
+    plans = plan_videos(seed, scale, difficulty)
+    record: dict[str, Any] = {
+        "kind": "phantom",
+        "version": VERSION,
+        "seed": seed,
+        "scale": scale,
+        "difficulty": difficulty,
+        "test_videos": [plan.video_id for plan in plans[len(plans) // 2 :]],
+    }
+    if _holds(root, record):
+        return read_json(root / RECORD)
+    with _whole_folder(root) as partial:
+        record["videos"] = list(_write_all(plans, partial / FRAMES_FOLDER, workers))
+        write_json(partial / RECORD, record)
+    return record
+
+
+def write_video(plan: VideoPlan, folder: Path) -> dict[str, Any]:
+    """Write one video's frames and masks as they are rendered; returns what phantom.json says of it."""
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)  # the videos are what runs in parallel
+    try:
+        home = folder / plan.video_id
+        home.mkdir(parents=True)
+        with_polyp = 0
+        for k, (image_rgb, mask) in enumerate(render_video(plan), start=1):
+            _write_png(home / f"{plan.video_id}_{k}.png", image_rgb[..., ::-1])
+            _write_png(home / f"{plan.video_id}_{k}_mask.png", mask)
+            with_polyp += bool(mask.any())
+    finally:
+        cv2.setNumThreads(threads)
+    return {"id": plan.video_id, "frames": plan.n_frames, "frames_with_polyp": with_polyp, "polyps": len(plan.ease)}
+
+
+def _write_all(plans: list[VideoPlan], folder: Path, workers: int) -> Iterator[dict[str, Any]]:
+    if workers <= 1:
+        yield from (write_video(plan, folder) for plan in plans)
+        return
+    # "spawn": a forked child would inherit locks of OpenCV's and BLAS's threads.
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        yield from pool.map(write_video, plans, [folder] * len(plans))
+
+
+def _write_png(path: Path, image: Array) -> None:
+    good, data = cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 1])  # chosen: speed; the noise does not pack
+    assert good, "OpenCV's PNG encoder refused an 8-bit image"
+    path.write_bytes(data.tobytes())
+
+
+def _holds(root: Path, record: dict[str, Any]) -> bool:
+    """True if `root` already is the phantom that `record` asks for; DataError if it is anything else but empty."""
+    if not root.exists() or (root.is_dir() and not any(root.iterdir())):
+        return False
+    if not root.is_dir():
+        raise DataError(f"{root}: is a file; the phantom needs a folder. Give another --out")
+    if not (root / RECORD).is_file():
+        raise DataError(
+            f"{root}: is not empty and has no {RECORD}, so it is no phantom. Give another --out or empty it"
+        )
+    try:
+        found = read_json(root / RECORD)
+    except ValueError as error:
+        raise DataError(f"{root / RECORD}: is not JSON ({error}). Delete {root} and run again") from error
+    for key, wanted in record.items():
+        if not isinstance(found, dict) or found.get(key) != wanted:
+            have = found.get(key) if isinstance(found, dict) else found
+            raise DataError(
+                f"{root}: holds another phantom: {key} is {have!r}, asked for {wanted!r}. Give another --out"
+            )
+    return True
+
+
+@contextmanager
+def _whole_folder(root: Path) -> Iterator[Path]:
+    """A folder beside `root` to write into, renamed to `root` on success and removed on any error."""
+    partial = root.with_name(f".{root.name}.partial-{os.getpid()}")
+    try:
+        root.parent.mkdir(parents=True, exist_ok=True)
+        partial.mkdir()
+        yield partial
+        partial.rename(root)
+    except OSError as error:
+        raise DataError(f"{root}: cannot be written ({error.strerror or error}). Nothing was left there") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
