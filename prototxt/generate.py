@@ -134,9 +134,10 @@ def check_study_files() -> None:
     found = {path: path.read_text(encoding="utf-8") for path in FOLDER.rglob("*.prototxt")}
     wrong = sorted(path for path in expected.keys() | found.keys() if expected.get(path) != found.get(path))
     if wrong:
+        names = ", ".join(str(path.relative_to(FOLDER)) for path in wrong[:3])
         raise ModelError(
-            f"{len(wrong)} prototxt files are not what the generator writes, first {wrong[0].relative_to(FOLDER)}: "
-            "run `make prototxt` and look at `git diff prototxt`"
+            f"{len(wrong)} prototxt files are not what the generator writes, such as {names}: "
+            "run `make prototxt`, remove what it does not write, and look at `git diff prototxt`"
         )
 
 
