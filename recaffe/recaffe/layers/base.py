@@ -1,0 +1,144 @@
+"""What every layer has, and the table from type names to classes."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from typing import Any, ClassVar, TypeVar
+
+import torch
+from recaffe import mode
+from recaffe.blob import Blob
+from recaffe.errors import NetError
+from recaffe.fillers import FillerError, fill
+from recaffe.proto import caffe_pb2
+from recaffe.random_stream import global_stream
+
+Blobs = Sequence[Blob]
+LayerClass = TypeVar("LayerClass", bound="type[Layer]")
+_CLASSES: dict[str, type[Layer]] = {}
+
+
+class Layer:
+    """One step of a net. The class has the name of the type in the prototxt.
+
+    `setup` runs once, reads `self.param` and makes `self.blobs` (the weights); `reshape` runs before each forward and
+    gives the tops their shapes; `forward` reads bottoms' data and sets tops'; `backward` reads tops' diff, *adds* to
+    the diff of each weight with `learns(index)`, and *sets* the diff of each bottom with `propagate_down`. Gradients
+    are Caffe's own formulas on tensors: nothing is recorded, so a layer that needs no backward keeps nothing, and
+    `backward` works with whatever the blobs hold, as in Caffe.
+    """
+
+    bottom_range: ClassVar[tuple[int, int | None]] = (1, 1)
+    top_range: ClassVar[tuple[int, int | None]] = (1, 1)
+    tops_as_bottoms: ClassVar[bool] = False  # as many tops as bottoms
+    adds_missing_tops: ClassVar[bool] = False  # tops that the prototxt leaves out exist without a name
+    allows_in_place: ClassVar[bool] = False
+    default_loss_weight: ClassVar[float] = 0.0  # of the first top
+
+    def __init__(self, param: Any) -> None:
+        self.param = param
+        self.phase: int = param.phase
+        self.blobs: list[Blob] = []
+        self.needs_backward = False  # the net sets it: whether `backward` will be called
+        self._learns: list[bool] = []
+
+    @property
+    def type(self) -> str:
+        return self.param.type
+
+    @property
+    def name(self) -> str:
+        return self.param.name
+
+    @property
+    def is_train(self) -> bool:
+        return self.phase == caffe_pb2.TRAIN
+
+    def setup(self, bottom: Blobs, top: Blobs) -> None:
+        """Read the parameters and make the weights."""
+
+    def reshape(self, bottom: Blobs, top: Blobs) -> None:
+        """Give the tops their shapes."""
+        raise NotImplementedError
+
+    def forward(self, bottom: Blobs, top: Blobs) -> None:
+        raise NotImplementedError
+
+    def backward(self, top: Blobs, propagate_down: Sequence[bool], bottom: Blobs) -> None:
+        raise NotImplementedError
+
+    def allows_force_backward(self, index: int) -> bool:
+        """Whether `force_backward: true` sends a gradient to bottom `index`."""
+        return True
+
+    def learns(self, index: int) -> bool:
+        """Whether the gradient of weight `index` is wanted (its lr_mult is not 0)."""
+        return self._learns[index]
+
+    def set_learns(self, flags: Sequence[bool]) -> None:
+        self._learns = list(flags)
+
+    def loss_weight(self, index: int) -> float:
+        """Weight of top `index` in the loss. Source: Layer::SetLossWeights, LossLayer::LayerSetUp."""
+        if self.param.loss_weight:
+            return self.param.loss_weight[index]
+        return self.default_loss_weight if index == 0 else 0.0
+
+    def connect(self, bottom: Blobs, top: Blobs) -> None:
+        """Check the numbers of blobs, set up and shape: what a net does once with each layer."""
+        self._check_count("bottom", len(bottom), self.bottom_range)
+        self._check_count("top", len(top), self.top_range)
+        if self.tops_as_bottoms and len(bottom) != len(top):
+            raise self.error(f"has {len(bottom)} bottoms and {len(top)} tops, expected as many tops as bottoms")
+        if self.param.loss_weight and len(self.param.loss_weight) != len(top):
+            raise self.error(f"has {len(self.param.loss_weight)} loss_weight for {len(top)} tops; give one for each")
+        if not self.allows_in_place and any(blob in bottom for blob in top):
+            raise self.error("cannot work in place; give its top another name than its bottom")
+        self.setup(bottom, top)
+        self.reshape(bottom, top)
+        for index, blob in enumerate(top):
+            if self.loss_weight(index):
+                blob.set_diff(torch.full(blob.shape, self.loss_weight(index), device=mode.device()))
+
+    def _check_count(self, kind: str, found: int, allowed: tuple[int, int | None]) -> None:
+        least, most = allowed
+        if found < least or (most is not None and found > most):
+            expected = f"{least}" if most == least else f"{least} or more" if most is None else f"{least} to {most}"
+            raise self.error(f"has {found} {kind} blobs, expected {expected}")
+
+    def error(self, problem: str) -> NetError:
+        """The error to raise about this layer."""
+        return NetError(f"layer {self.name!r} ({self.type}) {problem}")
+
+    def make_weights(self, *specs: tuple[tuple[int, ...], Any]) -> None:
+        """Make `self.blobs` of (shape, FillerParameter), filled in this order from the global random stream."""
+        for shape, filler in specs:
+            try:
+                values = fill(filler, shape, global_stream)
+            except FillerError as error:
+                raise self.error(f"cannot fill its weights: {error}") from None
+            blob = Blob(shape)
+            blob.set(torch.from_numpy(values))
+            self.blobs.append(blob)
+
+
+def register(layer_class: LayerClass) -> LayerClass:
+    """Class decorator: makes the class known under its own name as a layer type."""
+    _CLASSES[layer_class.__name__] = layer_class
+    return layer_class
+
+
+def create_layer(param: Any) -> Layer:
+    """The layer that a LayerParameter describes. Raises NetError for an unknown type, naming the nearest known one."""
+    if param.type not in _CLASSES:
+        near = difflib.get_close_matches(param.type.lower(), [name.lower() for name in _CLASSES], n=1, cutoff=0.5)
+        known = [name for name in layer_type_list() if not near or name.lower() == near[0]]
+        hint = f"the nearest known one is {known[0]!r}" if near else f"known are: {', '.join(known)}"
+        raise NetError(f"layer {param.name!r} has the unknown type {param.type!r}; {hint}")
+    return _CLASSES[param.type](param)
+
+
+def layer_type_list() -> list[str]:
+    """The types that nets may use, sorted."""
+    return sorted(_CLASSES)
