@@ -1,0 +1,84 @@
+"""pycaffe without Caffe: `import recaffe as caffe`.
+
+Nets and solvers load torch when they are first used, so that `recaffe.proto`, `recaffe.io` and `recaffe.net_spec` stay
+quick and work where torch is missing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from recaffe import io, layers, net_spec, proto
+    from recaffe.blob import Blob
+    from recaffe.errors import CaffeError, LabelError, NetError, NonFiniteLossError, SolverError, WeightsError
+    from recaffe.glog import init_log
+    from recaffe.layers import Layer, layer_type_list
+    from recaffe.mode import set_device, set_mode_cpu, set_mode_gpu, set_random_seed
+    from recaffe.net import Net
+    from recaffe.solver_list import SGDSolver, get_solver
+
+__version__ = "0.1.0"
+TRAIN, TEST = 0, 1  # the values of the enum Phase in Caffe's schema
+
+_HOMES = {
+    "Blob": "recaffe.blob",
+    "CaffeError": "recaffe.errors",
+    "LabelError": "recaffe.errors",
+    "Layer": "recaffe.layers",
+    "Net": "recaffe.net",
+    "NetError": "recaffe.errors",
+    "NonFiniteLossError": "recaffe.errors",
+    "SGDSolver": "recaffe.solver_list",
+    "SolverError": "recaffe.errors",
+    "WeightsError": "recaffe.errors",
+    "get_solver": "recaffe.solver_list",
+    "init_log": "recaffe.glog",
+    "layer_type_list": "recaffe.layers",
+    "set_device": "recaffe.mode",
+    "set_mode_cpu": "recaffe.mode",
+    "set_mode_gpu": "recaffe.mode",
+    "set_random_seed": "recaffe.mode",
+}
+_MODULES = ("io", "layers", "net_spec", "proto")
+
+__all__ = [  # noqa: RUF022 - what pycaffe has, then what is ours
+    "Net",
+    "SGDSolver",
+    "get_solver",
+    "Layer",
+    "layer_type_list",
+    "set_mode_cpu",
+    "set_mode_gpu",
+    "set_device",
+    "set_random_seed",
+    "init_log",
+    "TRAIN",
+    "TEST",
+    "io",
+    "layers",
+    "net_spec",
+    "proto",
+    "Blob",
+    "CaffeError",
+    "LabelError",
+    "NetError",
+    "NonFiniteLossError",
+    "SolverError",
+    "WeightsError",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"recaffe.{name}")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'recaffe' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES, *_MODULES})

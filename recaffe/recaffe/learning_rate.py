@@ -1,0 +1,80 @@
+"""The rate of an iteration, by lr_policy (src/caffe/solvers/sgd_solver.cpp, SGDSolver::GetLearningRate)."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from recaffe.errors import SolverError
+
+
+def _fixed(param: Any, iteration: int, step: int) -> float:
+    return 1.0
+
+
+def _power_of_step(param: Any, iteration: int, step: int) -> float:
+    return param.gamma**step
+
+
+def _exp(param: Any, iteration: int, step: int) -> float:
+    return param.gamma**iteration
+
+
+def _inv(param: Any, iteration: int, step: int) -> float:
+    return (1.0 + param.gamma * iteration) ** -param.power
+
+
+def _poly(param: Any, iteration: int, step: int) -> float:
+    return (1.0 - iteration / param.max_iter) ** param.power
+
+
+def _sigmoid(param: Any, iteration: int, step: int) -> float:
+    return 1.0 / (1.0 + math.exp(-param.gamma * (iteration - param.stepsize)))
+
+
+_POLICIES: dict[str, Callable[[Any, int, int], float]] = {
+    "fixed": _fixed,
+    "step": _power_of_step,
+    "exp": _exp,
+    "inv": _inv,
+    "multistep": _power_of_step,
+    "poly": _poly,
+    "sigmoid": _sigmoid,
+}
+_NEEDS_GAMMA = ("step", "exp", "inv", "multistep", "sigmoid")
+_NEEDS_STEPSIZE = ("step", "sigmoid")
+
+
+def check_policy(param: Any) -> None:
+    """Raise SolverError where a SolverParameter's lr_policy is unknown or lacks what it is computed from."""
+    policy = param.lr_policy
+    if policy not in _POLICIES:
+        near = difflib.get_close_matches(policy, _POLICIES, n=1)
+        hint = f"the nearest is {near[0]!r}" if near else f"known are {', '.join(_POLICIES)}"
+        raise SolverError(f"lr_policy is {policy!r}, which is unknown; {hint}")
+    if policy in _NEEDS_GAMMA and (not param.HasField("gamma") or param.gamma < 0):
+        raise SolverError(f"lr_policy {policy!r} needs gamma, 0 or more")
+    if policy in _NEEDS_STEPSIZE and param.stepsize < 1:
+        raise SolverError(f"lr_policy {policy!r} needs stepsize, 1 or more")
+    if policy == "poly" and param.max_iter < 1:
+        raise SolverError("lr_policy 'poly' needs max_iter, 1 or more")
+
+
+def next_step(param: Any, iteration: int, step: int) -> int:
+    """The position among the steps at `iteration`, given the one before; other policies leave it alone.
+
+    `multistep` goes on by at most one step an iteration, and its position is part of the solver's state.
+    """
+    if param.lr_policy == "step":
+        return iteration // param.stepsize
+    if param.lr_policy == "multistep" and step < len(param.stepvalue) and iteration >= param.stepvalue[step]:
+        return step + 1
+    return step
+
+
+def learning_rate(param: Any, iteration: int, step: int) -> float:
+    """base_lr times the policy's factor, rounded to float32 as Caffe holds it; `step` from `next_step`."""
+    return float(np.float32(param.base_lr * _POLICIES[param.lr_policy](param, iteration, step)))
