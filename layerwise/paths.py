@@ -1,0 +1,24 @@
+"""Where data sets lie: data/<application>/<dataset>/, one folder per source of images, whatever the net."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+DATA = Path("data")
+
+
+def dataset_dir(application: str, data: Path | str | None, scale: str, seed: int, base: Path = DATA) -> Path:
+    """The folder of one data set: the phantom's of that scale and seed, or that of the user's own images at `data`.
+
+    The user's folder gives its name and eight hex digits of its absolute path, so two folders of one name differ.
+    """
+    if data is None:
+        return base / application / f"phantom-seed{seed}-{scale}"
+    source = Path(data).resolve()
+    return base / application / f"{source.name}-{hashlib.sha256(str(source).encode()).hexdigest()[:8]}"
+
+
+def patches_dir(dataset: Path, size: int) -> Path:
+    """The databases of (size, size) patches of a data set."""
+    return dataset / f"patches-{size}"
