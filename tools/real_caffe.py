@@ -28,6 +28,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from layerwise.errors import EngineError, UsageError, exit_code_main
 
@@ -94,7 +95,7 @@ def write_wrappers(folder: Path) -> None:
         (folder / name).chmod(0o755)
 
 
-def check(folder: Path) -> dict[str, str | float]:
+def check(folder: Path) -> dict[str, Any]:
     """Train one step of a three-layer net under `folder`/caffe-python; returns versions, loss and weight change.
 
     Raises EngineError with the tail of what Caffe said if it cannot.
