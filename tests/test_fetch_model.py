@@ -45,7 +45,7 @@ class Server:
                 self.end_headers()
                 self.wfile.write(body[: server.cut_after])
 
-            def log_message(self, *args: object) -> None:
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
                 pass
 
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
