@@ -57,15 +57,15 @@ class Softmax(Layer):
 
 @register
 class SoftmaxWithLoss(Layer):
-    """Mean of -log(probability of the label); the probabilities are an optional second top.
+    """Mean of -log(probability of the label).
 
     Bottoms: scores, and labels, one for each place beside the softmax axis. `ignore_label` places count nowhere. The
     sum is divided by `normalization`: VALID (the default) the number of places not ignored, FULL all places, BATCH_SIZE
-    the places before the axis, NONE 1; never by less than 1.
+    the places before the axis, NONE 1; never by less than 1. A second top is documented in Caffe but
+    cannot be had there: the inner Softmax refuses two loss weights, the layer itself one.
     """
 
     bottom_range: ClassVar = (2, 2)
-    top_range: ClassVar = (1, 2)
     adds_missing_tops: ClassVar = True
     default_loss_weight: ClassVar = 1.0
 
@@ -92,8 +92,6 @@ class SoftmaxWithLoss(Layer):
                 f"expected {places}: one for each place beside axis {self.axis}"
             )
         top[0].reshape()
-        if len(top) > 1:
-            top[1].reshape(*shape)
 
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         probability = bottom[0].tensor().softmax(self.axis)
@@ -101,8 +99,6 @@ class SoftmaxWithLoss(Layer):
         chosen = probability.gather(self.axis, labels.clamp(min=0, max=bottom[0].shape[self.axis] - 1))
         losses = chosen.clamp_(min=FLT_MIN).log_().neg_()
         top[0].set((losses * self._counted(labels)).sum() / self._normalizer(labels))
-        if len(top) > 1:
-            top[1].set(probability.clone())
         self._probability = probability if self.needs_backward else None
 
     def backward(self, top: Blobs, propagate_down: Sequence[bool], bottom: Blobs) -> None:
