@@ -6,10 +6,12 @@ Our process never imports real caffe: two copies of Caffe's schema in one proces
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import tempfile
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -75,7 +77,7 @@ class RecaffeEngine:
     def run(self, task: str, job: dict[str, Any], on_event: OnEvent, log_path: Path) -> None:
         import recaffe
 
-        with recaffe.log_to(log_path):
+        with _recaffe_log_to(log_path):
             worker: Generator[Event, Event, None] = getattr(pycaffe_worker, task)(recaffe, job)
             try:
                 event = next(worker)
@@ -87,6 +89,25 @@ class RecaffeEngine:
                 raise EngineError(f"recaffe stopped: {error}") from error
             finally:
                 worker.close()
+
+
+@contextmanager
+def _recaffe_log_to(path: Path) -> Iterator[None]:
+    """Append recaffe's log, in glog's form, to `path`."""
+    from recaffe.glog import GlogFormatter
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    logger, handler = logging.getLogger("recaffe"), logging.FileHandler(path)
+    handler.setFormatter(GlogFormatter())
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+        handler.close()
 
 
 class CaffeEngine:

@@ -50,7 +50,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class PatchTransform:
-    """How a patch is cut from a candidate's box (paper, section IV-A; `paper.md` 2A).
+    """How a patch is cut from a candidate's box (paper, section VI-A; `paper.md` 2A).
 
     scale: factor on the box side (1.0, 1.2, 1.5). shift_x, shift_y: fractions of the resized box (-0.1, 0, 0.1).
     dihedral: 0-7, the eight mirrorings and quarter turns; 0 is the identity.

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from recaffe.proto.files import read_net
 
 from data_prep.lmdb_reader import count_datums, export_patches
 from eval.early_stopping import EarlyStopping
@@ -109,7 +110,7 @@ def main() -> int:
         short_path(folder.snapshot_prefix),
         "CPU" if device == "cpu" else "GPU",
     )
-    plan = make_plan(scheme, files.train_val, None if weights is None else weights.path, files.iterations_per_epoch)
+    plan = make_plan(read_net(files.train_val), net, scheme, weights, files.iterations_per_epoch)
     print(format_plan(plan), flush=True)
 
     with tempfile.TemporaryDirectory(prefix=".validation-", dir=folder.path) as scratch:
