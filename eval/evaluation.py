@@ -1,0 +1,102 @@
+"""All numbers of one detection run: from its scores and its data set's truth to curves, areas and operating points."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from eval.bootstrap import REPLICATES
+from eval.candidates import DetectionTruth, PatchScores, mean_scores, read_patch_scores, read_test_truth
+from eval.froc import FrocCurve, froc_curve
+from eval.operating_points import OperatingPoint, operating_points
+from eval.roc import RocCurve, auc, roc_curve
+
+BOOTSTRAP_SEED = 0  # chosen: fixed, so that a run has one report whatever it was trained with
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What the test split says about a run. candidate_score: (M,), in the order of `truth.candidates`.
+
+    points: the operating points, last the one that accepts every candidate. detector_froc and detector_points: the same
+    candidates ranked by the detector's own score, which is what the net has to beat.
+    """
+
+    truth: DetectionTruth
+    n_patches: int
+    candidate_score: np.ndarray
+    froc: FrocCurve
+    points: list[OperatingPoint]
+    detector_froc: FrocCurve
+    detector_points: list[OperatingPoint]
+    patch_auc: float
+    candidate_auc: float
+    patch_roc: RocCurve
+    candidate_roc: RocCurve
+
+    @property
+    def n_groups_with_lesions(self) -> int:
+        return len({row["group_id"] for row in self.truth.lesions.values()})
+
+    @property
+    def ceiling(self) -> OperatingPoint:
+        """Every candidate accepted: the detector's own sensitivity and rate, the bound of any net."""
+        return self.points[-1]
+
+    def summary(self) -> dict[str, Any]:
+        """evaluation.json: the numbers that are not a table."""
+        return {
+            "split": "test",
+            "n_groups": len(self.truth.groups),
+            "n_groups_with_lesions": self.n_groups_with_lesions,
+            "n_images": len(self.truth.frames),
+            "n_lesions": len(self.truth.lesions),
+            "n_candidates": len(self.truth.candidates),
+            "n_patches": self.n_patches,
+            "auc_patches": self.patch_auc,
+            "auc_candidates": self.candidate_auc,
+            "detector": {
+                "sensitivity": self.ceiling.sensitivity,
+                "fps_per_image": self.ceiling.obtained_fps_per_image,
+            },
+            "bootstrap": {"replicates": REPLICATES, "seed": BOOTSTRAP_SEED, "unit": "group"},
+        }
+
+
+def evaluate(scores_csv: Path, dataset_dir: Path) -> Evaluation:
+    """Evaluate the patch scores of a run against the test split of its data set. DataError where they do not fit."""
+    truth = read_test_truth(dataset_dir)
+    patches: PatchScores = read_patch_scores(scores_csv)
+    score = mean_scores(patches, truth)
+    froc, points = _curve_and_points(truth, score)
+    detector_froc, detector_points = _curve_and_points(truth, truth.detector_score)
+    return Evaluation(
+        truth=truth,
+        n_patches=len(patches.score),
+        candidate_score=score,
+        froc=froc,
+        points=points,
+        detector_froc=detector_froc,
+        detector_points=detector_points,
+        patch_auc=auc(patches.label, patches.score),
+        candidate_auc=auc(truth.labels, score),
+        patch_roc=roc_curve(patches.label, patches.score),
+        candidate_roc=roc_curve(truth.labels, score),
+    )
+
+
+def _curve_and_points(truth: DetectionTruth, score: np.ndarray) -> tuple[FrocCurve, list[OperatingPoint]]:
+    matches = truth.matches(score)
+    curve = froc_curve(matches, n_lesions=len(truth.lesions), n_images=len(truth.frames))
+    points = operating_points(
+        curve,
+        matches,
+        truth.group_index(truth.candidates),
+        truth.per_group(truth.lesions),
+        truth.per_group(truth.frames),
+        seed=BOOTSTRAP_SEED,
+    )
+    return curve, points
