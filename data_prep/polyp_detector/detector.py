@@ -1,0 +1,124 @@
+"""The candidate detector: proposals by vote, pruned by a small classifier that is fitted once, on training videos."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+
+from data_prep.polyp_detector import voting
+from data_prep.polyp_detector.features import FEATURES, describe
+from layerwise.errors import DataError
+
+# chosen: the paper's detector is described as sensitive rather than specific; some candidates per frame leave the CNN
+# something to decide and keep a test set small.
+CANDIDATES_PER_FRAME = 6.0
+MAX_CANDIDATES_PER_FRAME = 8
+NMS_IOU = 0.4  # chosen: two boxes that share more show one thing
+_C = 0.1  # chosen: inverse weight of the penalty on the coefficients
+_DIGITS = 6  # kept of what is fitted, so that another BLAS gives the same detector
+
+
+@dataclass(frozen=True)
+class Proposed:
+    """Everything proposed in one frame: boxes_xyxy_px (N, 4) in frame pixels, features (N, F); float32."""
+
+    boxes_xyxy_px: np.ndarray
+    features: np.ndarray
+
+
+def propose(image_rgb: np.ndarray) -> Proposed:
+    """Proposals of a (H, W, 3) uint8 frame, before the classifier: many, and nearly every polyp among them."""
+    image = voting.prepare(image_rgb)
+    boxes, features = describe(image, voting.propose(image))
+    return Proposed(boxes / np.float32(image.scale), features)
+
+
+@dataclass(frozen=True)
+class Detector:
+    """The classifier and its cut. All that decides which proposals become Candidates is in these fields.
+
+    centre, spread: (F,) of the features; weights: (F + F (F + 1) / 2,) on the standardised features and their
+    products; intercept; threshold: on the score in [0, 1].
+    """
+
+    centre: tuple[float, ...]
+    spread: tuple[float, ...]
+    weights: tuple[float, ...]
+    intercept: float
+    threshold: float
+
+    def score(self, features: np.ndarray) -> np.ndarray:
+        """(N, F) -> (N,) float64 in [0, 1]."""
+        logit = _expand(features, self.centre, self.spread) @ np.asarray(self.weights) + self.intercept
+        return np.round(1 / (1 + np.exp(-logit)), _DIGITS)
+
+    def select(self, proposed: Proposed) -> tuple[np.ndarray, np.ndarray]:
+        """Indices (K,) of the kept proposals, best first, and their scores (K,)."""
+        scores = self.score(proposed.features)
+        kept = suppress(proposed.boxes_xyxy_px, scores, self.threshold)
+        return kept, scores[kept]
+
+    def parameters(self) -> dict[str, Any]:
+        """Every number the detector depends on, fitted or chosen, as plain values."""
+        return {
+            "features": FEATURES,
+            "working_side_px": voting.WORKING_SIDE_PX,
+            "radii_px": voting.RADII_PX,
+            "n_sectors": voting.N_SECTORS,
+            "max_candidates_per_frame": MAX_CANDIDATES_PER_FRAME,
+            "nms_iou": NMS_IOU,
+            **asdict(self),
+        }
+
+    def sha256(self) -> str:
+        return hashlib.sha256(json.dumps(self.parameters(), sort_keys=True).encode()).hexdigest()
+
+
+def suppress(boxes_xyxy_px: np.ndarray, scores: np.ndarray, threshold: float) -> np.ndarray:
+    """Indices (K,) int64 of boxes that score at least threshold and do not overlap a better one, best first."""
+    boxes_xywh = boxes_xyxy_px.copy()
+    boxes_xywh[:, 2:] -= boxes_xywh[:, :2]
+    kept = cv2.dnn.NMSBoxes(boxes_xywh.tolist(), scores.tolist(), max(threshold - 1e-9, 0.0), NMS_IOU)
+    return np.asarray(kept, np.int64).reshape(-1)[:MAX_CANDIDATES_PER_FRAME]
+
+
+def fit_detector(frames: list[Proposed], hits: list[np.ndarray]) -> Detector:
+    """Fit the classifier on the proposals of the training frames, and its threshold to CANDIDATES_PER_FRAME on them.
+
+    hits: per frame (N,) bool, whether the proposal hits a lesion. DataError if no proposal hits or all do.
+    """
+    from sklearn.linear_model import LogisticRegression  # heavy, and only the fitting process needs it
+
+    features = np.concatenate([frame.features for frame in frames])
+    labels = np.concatenate(hits).astype(np.int64)
+    if not 0 < labels.sum() < len(labels):
+        raise DataError(
+            f"of {len(labels)} proposals in {len(frames)} training frames {int(labels.sum())} hit a lesion; the "
+            "detector needs both kinds to learn from. Check the masks, or give more training groups."
+        )
+    centre = _rounded(features.mean(0))
+    spread = _rounded(features.std(0) + 1e-3)
+    model = LogisticRegression(C=_C, class_weight="balanced", max_iter=1000, tol=1e-3)
+    model.fit(_expand(features, centre, spread), labels)
+    unbounded = Detector(
+        centre, spread, _rounded(model.coef_[0]), _rounded(np.atleast_1d(model.intercept_))[0], threshold=0.0
+    )
+    scores = np.sort(np.concatenate([unbounded.select(frame)[1] for frame in frames]))[::-1]
+    wanted = min(int(CANDIDATES_PER_FRAME * len(frames)), len(scores))
+    return Detector(**{**vars(unbounded), "threshold": float(scores[wanted - 1])})
+
+
+def _expand(features: np.ndarray, centre: tuple[float, ...], spread: tuple[float, ...]) -> np.ndarray:
+    """Standardised features, clipped to four spreads, and all their products of two: (N, F + F (F + 1) / 2) float64."""
+    z = np.clip((features.astype(np.float64) - centre) / spread, -4, 4)
+    first, second = np.triu_indices(z.shape[1])
+    return np.concatenate([z, z[:, first] * z[:, second]], axis=1)
+
+
+def _rounded(values: np.ndarray) -> tuple[float, ...]:
+    return tuple(float(f"{value:.{_DIGITS}g}") for value in values)
