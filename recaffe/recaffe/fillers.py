@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from recaffe.errors import CaffeError
 from recaffe.proto import caffe_pb2
 from recaffe.proto.text import nearest_name
 from recaffe.random_stream import RandomStream
@@ -16,7 +17,7 @@ F32 = np.float32
 Shape = Sequence[int]
 
 
-class FillerError(ValueError):
+class FillerError(CaffeError, ValueError):
     """A FillerParameter asks for something unknown, or for what does not fit the array's shape."""
 
 

@@ -11,12 +11,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from google.protobuf.message import Message
+from recaffe.errors import CaffeError
 from recaffe.proto import caffe_pb2
 from recaffe.proto.text import is_repeated, nearest_name
 from recaffe.proto.upgrade import v1_type_name
 
 
-class NetSpecError(AttributeError, ValueError):
+class NetSpecError(CaffeError, AttributeError, ValueError):
     """A layer type, option, value or blob name that does not exist; names the nearest one that does."""
 
 

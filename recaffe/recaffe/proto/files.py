@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from google.protobuf.message import DecodeError, EncodeError
+from recaffe.errors import CaffeError
 from recaffe.proto import caffe_pb2, text, upgrade
 
 MAX_BINARY_BYTES = 2**31 - 1  # protobuf's own limit for one message
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 
 
-class ProtoFileError(ValueError):
+class ProtoFileError(CaffeError, ValueError):
     """A file that is not the message it should be; names the file, its length, and what was expected."""
 
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from google.protobuf import text_format
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+from recaffe.errors import CaffeError
 
 _TOKEN = re.compile(
     r"""(?P<blank>[ \t\r\n\f\v]+|\#[^\n]*)
@@ -29,7 +30,7 @@ _INTEGER_BITS = {
 _CLOSING = {"{": "}", "<": ">"}
 
 
-class ProtoTextError(ValueError):
+class ProtoTextError(CaffeError, ValueError):
     """A prototxt that cannot be read: `filename`, 1-based `line` and `column`, and `problem` in words."""
 
     def __init__(self, filename: str, line: int, column: int, problem: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+from recaffe.errors import CaffeError
 from recaffe.proto import caffe_pb2
 
 _TYPE_NAMES = {  # V1 enum names whose type is not just the name in capitals made camel case
@@ -31,7 +32,7 @@ _TRANSFORMING = {"Data": "data_param", "ImageData": "image_data_param", "WindowD
 _SOLVER_TYPES = ("SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam")  # by the number of the old enum
 
 
-class UpgradeError(ValueError):
+class UpgradeError(CaffeError, ValueError):
     """A net or solver in an old dialect that cannot be brought to today's form; says which layer and why."""
 
 
