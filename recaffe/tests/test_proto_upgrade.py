@@ -27,6 +27,35 @@ layers {
 layers { name: "r" type: RELU bottom: "c" top: "c" relu_param { negative_slope: 0.5 } }
 layers { name: "l" type: SOFTMAX_LOSS bottom: "c" bottom: "y" loss_weight: 2 exclude { phase: TEST } }
 """
+V0_NET = """
+name: "older" input: "image" input_dim: 1 input_dim: 3 input_dim: 9 input_dim: 9 force_backward: true
+layers {
+  layer { name: "d" type: "data" source: "db" batchsize: 4 rand_skip: 2
+          scale: 0.5 meanfile: "m" cropsize: 5 mirror: true }
+  top: "data" top: "label"
+}
+layers { layer { name: "p1" type: "padding" pad: 2 } bottom: "data" top: "p1" }
+layers {
+  layer { name: "c1" type: "conv" num_output: 2 biasterm: false kernelsize: 3 group: 1 stride: 2 blobs_lr: 1 blobs_lr: 2
+          weight_filler { type: "gaussian" std: 0.01 } bias_filler { value: 1 } weight_decay: 1 weight_decay: 0
+          blobs { num: 1 channels: 1 height: 1 width: 2 data: 3 data: 4 } }
+  bottom: "p1" top: "c1"
+}
+layers { layer { name: "r" type: "relu" } bottom: "c1" top: "c1" }
+layers { layer { name: "n" type: "lrn" local_size: 3 alpha: 0.1 beta: 0.5 k: 2 } bottom: "c1" top: "n" }
+layers { layer { name: "pool" type: "pool" pool: AVE kernelsize: 3 stride: 2 pad: 1 } bottom: "n" top: "pool" }
+layers { layer { name: "ip" type: "innerproduct" num_output: 5 biasterm: true } bottom: "pool" top: "ip" }
+layers { layer { name: "drop" type: "dropout" dropout_ratio: 0.3 } bottom: "ip" top: "ip" }
+layers { layer { name: "cat" type: "concat" concat_dim: 0 } bottom: "ip" bottom: "ip" top: "cat" }
+layers { layer { name: "h" type: "hdf5_data" source: "h" batchsize: 3 } top: "h" }
+layers { layer { name: "i" type: "images" source: "i" batchsize: 3 shuffle_images: true
+                 new_height: 2 new_width: 3 } top: "i" }
+layers { layer { name: "w" type: "window_data" source: "w" batchsize: 3 det_fg_threshold: 0.1 det_bg_threshold: 0.2
+                 det_fg_fraction: 0.3 det_context_pad: 4 det_crop_mode: "square" cropsize: 7 } top: "w" }
+layers { layer { name: "o" type: "hdf5_output" hdf5_output_param { file_name: "o" } } bottom: "ip" bottom: "label" }
+layers { layer { name: "g" type: "infogain_loss" source: "g" } bottom: "ip" bottom: "label" }
+layers { layer { name: "l" type: "softmax_loss" } bottom: "ip" bottom: "label" }
+"""
 TODAYS_NET = """
 name: "old"
 layer {
@@ -59,6 +88,12 @@ def test_v1_net_becomes_todays_form_with_its_weights():
     assert _upgraded(V1_NET) == text.parse(TODAYS_NET, caffe_pb2.NetParameter)
 
 
+def test_v0_padding_layer_becomes_pad_of_the_layer_above():
+    convolution = _upgraded(V0_NET).layer[2]
+    assert (convolution.type, list(convolution.bottom)) == ("Convolution", ["data"])
+    assert list(convolution.convolution_param.pad) == [2]
+
+
 def test_todays_form_is_left_as_it_is():
     assert _upgraded(TODAYS_NET) == text.parse(TODAYS_NET, caffe_pb2.NetParameter)
 
@@ -75,7 +110,18 @@ def test_three_batch_norm_specs_are_frozen():
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        ('layers { layer { name: "c1" type: "conv" } }', "n.prototxt: layer 'c1' is in the V0 dialect"),
+        (
+            'layers { layer { name: "c1" type: "con" } }',
+            "layer 'c1' has the unknown V0 type 'con'; the nearest is 'conv'",
+        ),
+        ('layers { layer { name: "r" type: "relu" pad: 1 } }', "V0 layer 'r' of type 'relu' cannot have 'pad'"),
+        ('layers { layer { type: "relu" } } layers { type: RELU }', "layers of the V0 and the V1 dialect are mixed"),
+        (
+            'layers { layer { name: "p" type: "padding" } bottom: "a" top: "b" } '
+            'layers { layer { name: "r" type: "relu" } bottom: "b" top: "b" }',
+            "layer 'r' (relu) reads padding layer 'p'; only conv and pool with one bottom can",
+        ),
+        ('layers { layer { name: "p" type: "padding" } top: "b" }', "padding layer 'p' needs one bottom and one top"),
         ('layer { name: "a" } layers { name: "b" }', "has both 'layer' ('a') and 'layers' ('b')"),
         ('input: "x" input: "y" input_shape { dim: 1 }', "2 input (x, y) but 1 shapes"),
     ],
@@ -111,13 +157,15 @@ def _upgrade_tool() -> list[str]:
 
 
 @pytest.mark.caffe
-def test_every_v1_net_and_type_is_upgraded_as_real_caffe_does(tmp_path: Path):
-    old = text.parse(V1_NET, caffe_pb2.NetParameter)
-    for value in caffe_pb2.V1LayerParameter.LayerType.DESCRIPTOR.values:
-        old.layers.add(name=value.name, type=value.number)
-    files.write_binary(tmp_path / "v1", old)
-    subprocess.run([*_upgrade_tool(), tmp_path / "v1", tmp_path / "v2"], check=True, capture_output=True)
-    real = files.read_binary(tmp_path / "v2", caffe_pb2.NetParameter)
+@pytest.mark.parametrize("dialect", ["V0", "V1"])
+def test_old_nets_are_upgraded_as_real_caffe_does(tmp_path: Path, dialect: str):
+    old = text.parse({"V0": V0_NET, "V1": V1_NET}[dialect], caffe_pb2.NetParameter)
+    if dialect == "V1":
+        for value in caffe_pb2.V1LayerParameter.LayerType.DESCRIPTOR.values:
+            old.layers.add(name=value.name, type=value.number)
+    files.write_binary(tmp_path / "old", old)
+    subprocess.run([*_upgrade_tool(), tmp_path / "old", tmp_path / "new"], check=True, capture_output=True)
+    real = files.read_binary(tmp_path / "new", caffe_pb2.NetParameter)
     for layer in real.layer:  # Caffe adds empty messages to every layer that reads data
         for field, value in layer.ListFields():
             if field.message_type is not None and field.name.endswith("_param") and not value.ListFields():

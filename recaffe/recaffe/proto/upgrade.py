@@ -5,8 +5,8 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from recaffe.errors import CaffeError
 from recaffe.proto import caffe_pb2
+from recaffe.proto.upgrade_v0 import UpgradeError, upgrade_v0_layers
 
 _TYPE_NAMES = {  # V1 enum names whose type is not just the name in capitals made camel case
     "NONE": "",
@@ -32,15 +32,11 @@ _TRANSFORMING = {"Data": "data_param", "ImageData": "image_data_param", "WindowD
 _SOLVER_TYPES = ("SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam")  # by the number of the old enum
 
 
-class UpgradeError(CaffeError, ValueError):
-    """A net or solver in an old dialect that cannot be brought to today's form; says which layer and why."""
-
-
 def upgrade_net(net: Any, filename: str = "<net>") -> None:
     """Bring a NetParameter to `layer` with string types and Input layers, in place; today's form is left as it is.
 
-    Weights (`blobs`) move along. `filename` is only named in errors. Raises UpgradeError for a V0 net, and for a net
-    that has both `layer` and `layers`.
+    Weights (`blobs`) move along. `filename` is only named in errors. Raises UpgradeError for a net that mixes dialects,
+    or says in an old one what has no meaning today.
     """
     if net.layers:
         _upgrade_v1_layers(net, filename)
@@ -76,12 +72,11 @@ def _upgrade_v1_layers(net: Any, filename: str) -> None:
             f"{filename}: has both 'layer' ({net.layer[0].name!r}) and 'layers' ({net.layers[0].name!r}); "
             "write all of them as 'layer' with a string type"
         )
-    for old in net.layers:
-        if old.HasField("layer"):
-            raise UpgradeError(
-                f"{filename}: layer {old.layer.name!r} is in the V0 dialect (layers {{ layer {{ ... }} }}), which is "
-                "not read; convert the file with Caffe's upgrade_net_proto_text or upgrade_net_proto_binary"
-            )
+    is_v0 = [old.HasField("layer") for old in net.layers]
+    if any(is_v0):
+        if not all(is_v0):
+            raise UpgradeError(f"{filename}: layers of the V0 and the V1 dialect are mixed")
+        upgrade_v0_layers(net, filename)
     for old in net.layers:
         _upgrade_v1_layer(old, net.layer.add())
     net.ClearField("layers")
