@@ -1,8 +1,9 @@
 """A phantom of colonoscopy: videos made by rule, with polyps, their masks, and what is mistaken for them.
 
-lumen (shape of the wall) and mucosa (its skin) are maps over depth and angle; polyps and distractors add solids and
-paint; camera moves; render sends rays; optics and overlay make a recording of it; video joins them; write puts it on
-disk. It shows nothing about real patients: numbers measured on it are about the method's path, not about medicine.
+lumen (the wall's shape) and mucosa (its skin) are maps over depth and angle; polyps and distractors add solids and
+paint; patient joins these; camera moves, render sends rays, optics and overlay make a recording of it; video yields its
+frames and write puts them on disk. It shows nothing about real patients: numbers measured on it are about the path
+from frames to curve, not about medicine.
 """
 
 from data_prep.polyp_phantom.write import SCALES, generate, plan_videos

@@ -2,49 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from data_prep.polyp_phantom.fields import Array, drift, f32
 from data_prep.polyp_phantom.lumen import Wall
+from data_prep.polyp_phantom.patient import Patient
+from data_prep.polyp_phantom.render import Pose
 from data_prep.polyp_phantom.solids import Solid
 
 CLEARANCE = 0.24  # chosen: about 5 mm, nearer than which a real lens shows red-out only
 
 
-@dataclass(frozen=True)
-class Pose:
-    """eye: (3,) world. axes: (3, 3) rows right, down, forward. advance: units moved since the last frame."""
+def draw_path(rng: np.random.Generator, patient: Patient, n: int, duration_s: float) -> Iterator[Pose]:
+    """n poses over the patient's span, forward (insertion) or backward (withdrawal); the camera looks towards +z.
 
-    eye: Array
-    axes: Array
-    advance: float
-
-
-def draw_path(
-    rng: np.random.Generator,
-    wall: Wall,
-    solids: Sequence[Solid],
-    interests: Sequence[Array],
-    span: tuple[float, float],
-    n: int,
-) -> list[Pose]:
-    """n poses from depth span[0] to span[1] (either direction; the camera looks towards +z both ways).
-
-    interests: points (3,) that it slows down before and turns to, as an endoscopist does, each to a different degree.
+    It slows down before the patient's points of interest and turns to them, to each in a different degree.
     """
-    turns = max(3, round(n / 9))
+    wall, solids, interests = patient.scene.wall, patient.scene.solids, patient.interests
+    turns = max(3, round(duration_s / 1.8))
     attention = rng.uniform(0.25, 0.95, len(interests))
-    z = _depths(rng, interests, attention, span, n)
+    first, last = patient.span
+    span = (first, last) if rng.random() < 0.5 else (last, first)
+    z = _depths(rng, interests, attention, span, n) + 0.10 * drift(rng, n, max(3, round(duration_s / 1.4)))
     off = np.stack([drift(rng, n, turns) for _ in range(2)], axis=1) * 0.17
     glance = np.stack([drift(rng, n, turns) for _ in range(2)], axis=1) * rng.uniform(0.18, 0.42)
     roll = rng.uniform(0, 2 * np.pi) + 0.25 * drift(rng, n, max(2, turns // 2))
     shake = 0.012 * rng.standard_normal((n, 2))
     ahead = rng.uniform(0.9, 1.9)
 
-    poses: list[Pose] = []
     for k in range(n):
         eye = _keep_off(wall, solids, z[k], off[k])
         cx, cy = wall.bend.centre(f32([z[k] + ahead]))
@@ -62,23 +49,20 @@ def draw_path(
         yaw, pitch = glance[k] * (1 - 0.5 * min(total, 1.0)) + shake[k]
         forward = _unit(forward + yaw * right + pitch * down)
         right = _unit(right - forward * (right @ forward))
-        advance = float(np.linalg.norm(eye - poses[-1].eye)) if poses else 0.0
-        poses.append(Pose(eye, np.stack([right, np.cross(forward, right), forward]), advance))
-    return poses
+        yield Pose(eye, np.stack([right, np.cross(forward, right), forward]))
 
 
 def _depths(
     rng: np.random.Generator, interests: Sequence[Array], attention: Array, span: tuple[float, float], n: int
 ) -> Array:
-    """n depths over the span, slower where an interest is just ahead, with hesitation. (n,) float64."""
+    """n depths over the span, slower where an interest is just ahead, and uneven. (n,) float64."""
     grid = np.linspace(span[0], span[1], 400)
     pause = np.full(grid.shape, 1.0)
     for point, weight in zip(interests, attention, strict=True):
-        pause += 1.6 * weight * np.exp(-(((point[2] - grid - 0.9) / 0.6) ** 2))
+        pause += 1.1 * weight * np.exp(-(((point[2] - grid - 0.9) / 0.6) ** 2))
     pause *= np.exp(0.35 * drift(rng, grid.size, 8))
     clock = np.r_[0.0, np.cumsum(0.5 * (pause[1:] + pause[:-1]))]
-    z = np.interp(np.linspace(0, clock[-1], n), clock, grid)
-    return z + 0.10 * drift(rng, n, max(3, n // 7))
+    return np.interp(np.linspace(0, clock[-1], n), clock, grid)
 
 
 def _keep_off(wall: Wall, solids: Sequence[Solid], z: float, off: Array) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from data_prep.polyp_phantom.fields import Array, fractal_noise, smoothstep
+from data_prep.polyp_phantom.fields import Array, f32, fractal_noise, smoothstep
 from data_prep.polyp_phantom.lumen import PERIOD, TAU, Wall
 from data_prep.polyp_phantom.mucosa import SKIN, Skin
 from data_prep.polyp_phantom.solids import Solid, frame_from_normal
@@ -66,11 +66,11 @@ def paint_bubbles(rng: np.random.Generator, skin: Skin, clusters: list[Place]) -
 
 def paint_debris(rng: np.random.Generator, skin: Skin, amount: float) -> None:
     """Yellow-brown specks, mucus strands and films, where a noise field is high. amount: in [0, 1]. In place."""
-    colour = np.array([0.62, 0.42, 0.13]) * rng.uniform(0.7, 1.1, 3)
+    colour = np.array([0.74, 0.46, 0.15]) * rng.uniform(0.75, 1.1, 3)
     where = fractal_noise(rng, SKIN, (12, 6), 2) * 0.9 + fractal_noise(rng, SKIN, (110, 56), 3)
     edge = 3.4 - 1.9 * amount
-    film = smoothstep(edge, edge + 0.5, where)[..., None]
-    skin.albedo += film * (0.85 * (colour.astype(np.float32) - skin.albedo))
+    film = smoothstep(edge, edge + 1.1, where)[..., None]
+    skin.albedo += film * (0.8 * (colour.astype(np.float32) - skin.albedo))
     skin.relief += 0.012 * film[..., 0]
 
 
@@ -80,7 +80,7 @@ def paint_pool(rng: np.random.Generator, skin: Skin, place: Place) -> None:
     ripple = 0.22 * fractal_noise(rng, (dz.size, dt.size), (5, 4), 3)
     off = np.sqrt((dz / rng.uniform(0.5, 1.1)) ** 2 + (dt / rng.uniform(0.35, 0.7)) ** 2) + ripple
     pool = smoothstep(1.0, 0.93, off)
-    colour = (np.array([0.60, 0.40, 0.12]) * rng.uniform(0.75, 1.15, 3)).astype(np.float32)
+    colour = (np.array([0.68, 0.43, 0.14]) * rng.uniform(0.75, 1.15, 3)).astype(np.float32)
     share = (rng.uniform(0.45, 0.8) * pool)[..., None]
     skin.albedo[rows, columns] += share * (colour - skin.albedo[rows, columns])
     skin.relief[rows, columns] = skin.relief[rows, columns] * (1 - pool) + 0.02 * pool
@@ -95,7 +95,7 @@ def draw_stool(rng: np.random.Generator, wall: Wall, tone: Array, place: Place, 
     for _ in range(int(rng.integers(1, 4))):
         r = size * rng.uniform(0.6, 1.0)
         blobs.append([*rng.normal(0, 0.5 * size, 2), 0.5 * r, *(r * rng.uniform(0.75, 1.2, 3))])
-    brown = np.array([0.46, 0.29, 0.08]) * rng.uniform(0.6, 1.35, 3)
+    brown = np.array([0.52, 0.30, 0.09]) * rng.uniform(0.6, 1.3, 3)
     share = rng.uniform(0.0, 0.75) * difficulty
     return Solid(
         kind="stool",
@@ -111,7 +111,7 @@ def draw_stool(rng: np.random.Generator, wall: Wall, tone: Array, place: Place, 
     )
 
 
-def instrument_tip(eye: Array, axes: Array, length: float, colour: Array) -> Solid:
+def instrument_tip(eye: Array, axes: Array, length: float) -> Solid:
     """A sheath that enters from the lower right of the view. axes: the camera's rows right, down, forward."""
     right, down, forward = axes
     start = eye + 0.20 * right + 0.26 * down + 0.05 * forward
@@ -126,7 +126,7 @@ def instrument_tip(eye: Array, axes: Array, length: float, colour: Array) -> Sol
         stalk=np.array([0, 0, 0, 0, 0, length, radius]),
         blend=0.0,
         lumps=(0.0, 1.0),
-        tint=colour.astype(np.float32),
+        tint=f32([0.10, 0.11, 0.13]),
         pattern=0.03,
         gloss=1.0,
     )

@@ -63,17 +63,17 @@ def draw_skin(rng: np.random.Generator) -> Skin:
     albedo = np.empty((*SKIN, 3), np.float32)
     albedo[:] = tone
     redness = rng.uniform(0.03, 0.09)
-    for channel, (light, red) in enumerate([(0.030, 0.2), (0.045, -1.0), (0.045, -0.9)]):
+    for channel, (light, red) in enumerate([(0.030, 0.2), (0.060, -1.0), (0.060, -0.9)]):
         albedo[..., channel] *= 1 + light * (mottle + 0.6 * grain) + red * redness * flush
 
     vessels = draw_vessels(rng, trees=int(rng.integers(10, 48)))
-    strength = rng.uniform(0.15, 0.75)
-    for channel, dim in enumerate([0.30, 0.62, 0.52]):
+    strength = rng.uniform(0.2, 0.95)
+    for channel, dim in enumerate([0.34, 0.74, 0.64]):
         albedo[..., channel] *= 1 - dim * strength * vessels
 
-    wet = 0.35 + 0.65 * smoothstep(-0.6, 1.0, fractal_noise(rng, SKIN, (40, 20), 3))
+    wet = 0.15 + 0.85 * smoothstep(-0.3, 1.2, fractal_noise(rng, SKIN, (64, 32), 3))
     coarse = fractal_noise(rng, SKIN, (150, 80), 2)
-    relief = rng.uniform(0.0015, 0.0035) * coarse + rng.uniform(0.0005, 0.0011) * grain
+    relief = rng.uniform(0.0010, 0.0026) * coarse + rng.uniform(0.0002, 0.0007) * grain
     relief += 0.004 * value_noise(rng, SKIN, (60, 32)) - 0.002 * vessels
     return Skin(albedo, wet.astype(np.float32), relief.astype(np.float32), tone)
 

@@ -67,11 +67,11 @@ def draw_screen(rng: np.random.Generator, shape: tuple[int, int]) -> Screen:
 
 
 def compose(image_rgb: Array, screen: Screen, frame: int, frames_per_s: float) -> Array:
-    """The picture inside its border with the text of frame number `frame`. (H, W, 3) uint8 in, the same out."""
+    """(H, W, 3) of 0 to 255 inside its border, with the text of frame number `frame` (from 0); the same as uint8."""
     out = np.round(image_rgb * screen.edge[..., None]).astype(np.uint8)
     second = screen.start_s + int(frame / frames_per_s)
     clock = f"{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}"
     for x, y, text in screen.lines:
-        filled = text.format(clock=clock, frame=f"{frame:05d}")
+        filled = text.format(clock=clock, frame=f"{frame + 1:05d}")
         cv2.putText(out, filled, (x, y), cv2.FONT_HERSHEY_SIMPLEX, screen.scale, screen.colour, 1, cv2.LINE_AA)
     return out

@@ -49,7 +49,7 @@ def draw_polyp(
     point, normal = wall.point(z, theta)
     contrast = (0.35 + 0.9 * ease) * (1.45 - 0.9 * difficulty)
     # chosen: adenomas mostly redder, hyperplastic polyps paler than the mucosa around them.
-    target = np.array([0.97, 0.70, 0.74]) if rng.random() < 0.68 else np.array([1.06, 1.22, 1.25])
+    target = np.array([0.97, 0.70, 0.74]) if rng.random() < 0.68 else np.array([1.00, 1.12, 1.12])
     tint = tone * (1 + contrast * (target - 1) * rng.uniform(0.7, 1.1))
     return Solid(
         kind="polyp",
@@ -58,8 +58,8 @@ def draw_polyp(
         blobs=np.array(blobs, dtype=np.float64),
         stalk=stalk,
         blend=float(size * rng.uniform(0.25, 0.5)),
-        lumps=(float(size * rng.uniform(0.02, 0.09)), float(rng.uniform(5, 9) / size)),
+        lumps=(float(size * rng.uniform(0.05, 0.17)), float(rng.uniform(2.5, 6.0) / size)),
         tint=np.clip(tint, 0.02, 0.95).astype(np.float32),
-        pattern=float((0.06 + 0.12 * ease) * (1.3 - 0.6 * difficulty)),
-        gloss=float(rng.uniform(0.7, 1.2)),
+        pattern=float((0.07 + 0.09 * ease) * (1.3 - 0.6 * difficulty)),
+        gloss=float(rng.uniform(0.3, 0.9)),
     )

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from data_prep.polyp_phantom.camera import Pose
 from data_prep.polyp_phantom.fields import Array, f32, sample, smoothstep, value_noise
 from data_prep.polyp_phantom.lumen import SHAPE, Wall, texel
 from data_prep.polyp_phantom.mucosa import SkinMap
@@ -20,6 +19,14 @@ from data_prep.polyp_phantom.solids import Solid, smooth_union
 
 FAR = 8.0  # chosen: light has fallen to 1/64 of that at one unit; beyond it all is dark
 NEAR = 0.04
+
+
+@dataclass(frozen=True)
+class Pose:
+    """Where the camera is. eye: (3,) world. axes: (3, 3) unit rows right, down, forward."""
+
+    eye: Array
+    axes: Array
 
 
 @dataclass(frozen=True)
@@ -120,14 +127,16 @@ def _trace(wall: Wall, solids: Sequence[Solid], eye: Array, rays: Array, start: 
     """Distance (N,) along each ray (3, N) from `start` to what it meets first: the wall, or a solid grown out of it."""
     t = _march(wall.distance, eye, rays, start, steps)
     for solid in solids:
-        entry = np.maximum(_sphere_entry(solid, eye, rays), start)
-        hit = np.flatnonzero(entry < t)
+        hit, entry = _sphere_hits(solid, eye, rays)
+        entry = np.maximum(entry, start[hit])
+        before = entry < t[hit]
+        hit, entry = hit[before], entry[before]
         if hit.size:
 
             def union(x: Array, y: Array, z: Array, solid: Solid = solid) -> Array:
                 return smooth_union(wall.distance(x, y, z), solid.distance(x, y, z), solid.blend)
 
-            t[hit] = np.minimum(t[hit], _march(union, eye, rays[:, hit], entry[hit], steps=16))
+            t[hit] = np.minimum(t[hit], _march(union, eye, rays[:, hit], entry, steps=16))
     return t
 
 
@@ -157,19 +166,20 @@ def _march(distance: Distance, eye: Array, rays: Array, start: Array, steps: int
     return t
 
 
-def _sphere_entry(solid: Solid, eye: Array, rays: Array) -> Array:
-    """Where each ray enters the solid's bounding sphere; inf where it misses. (N,) float32."""
+def _sphere_hits(solid: Solid, eye: Array, rays: Array) -> tuple[Array, Array]:
+    """Which rays meet the solid's bounding sphere, and where they enter it; (K,) indices and (K,) float32."""
     to = solid.origin.astype(np.float32) - eye
+    clear = float(to @ to) - solid.reach**2
     along = to @ rays
-    room = solid.reach**2 - (float(to @ to) - along * along)
-    inside = np.sqrt(np.maximum(room, 0))
-    return np.where((room > 0) & (along + inside > 0), np.maximum(along - inside, NEAR), np.inf).astype(np.float32)
+    hit = np.flatnonzero(along >= np.sqrt(clear)) if clear > 0 else np.arange(along.size)
+    half_chord = np.sqrt(np.maximum(along[hit] ** 2 - clear, 0))
+    return hit, np.maximum(along[hit] - half_chord, NEAR).astype(np.float32)
 
 
 def _in_sight(solid: Solid, pose: Pose) -> bool:
     to = solid.origin - pose.eye
     distance = float(np.linalg.norm(to))
-    return distance < 40 * solid.reach and float(to @ pose.axes[2]) > -0.3 * distance - solid.reach
+    return distance < 28 * solid.reach and float(to @ pose.axes[2]) > -0.3 * distance - solid.reach
 
 
 def _shade(
@@ -189,7 +199,8 @@ def _shade(
 
     for solid in solids:
         index = next(k for k, s in enumerate(scene.solids) if s is solid)
-        near = np.flatnonzero(_sphere_entry(solid, eye, rays) < t + 0.01)
+        near, entry = _sphere_hits(solid, eye, rays)
+        near = near[entry < t[near] + np.float32(0.01)]
         if not near.size:
             continue
         p = (x[near], y[near], z[near])
@@ -198,7 +209,7 @@ def _shade(
         rim = max(0.5 * solid.blend, 0.015)
         share = smoothstep(-rim, rim, d_wall - d_solid + np.float32(0.3 * rim))
         # A solid shades the wall round its foot, and its own underside.
-        foot = np.clip(d_solid / np.float32(0.35 * solid.reach), 0, 1) * np.float32(0.55) + np.float32(0.45)
+        foot = np.clip(d_solid / np.float32(0.35 * solid.reach), 0, 1) * np.float32(0.4) + np.float32(0.6)
         open_air[near] *= foot
         own = np.flatnonzero(share > 0)
         if not own.size:
@@ -208,7 +219,7 @@ def _shade(
         normal[:, near] += share * (bent - normal[:, near])
         albedo[near] += share[:, None] * (skin - albedo[near])
         gloss[near] += share * (np.float32(solid.gloss * light.shine) - gloss[near])
-        raised = np.clip(0.45 + d_wall[own] / np.float32(0.5 * solid.reach), 0, 0.88)
+        raised = np.clip(0.55 + d_wall[own] / np.float32(0.6 * solid.reach), 0, 0.85)
         open_air[near] += share * (raised - open_air[near])
         which[near[share > 0.5]] = index
 
@@ -232,14 +243,14 @@ def _illuminate(
         side = (offset @ normal + (offset @ rays) * head_on) / t
         facing += share * (head_on + side)
         mirror = (head_on + np.float32(0.5) * side) / np.sqrt(1 + np.float32(0.25 * offset @ offset) / (t * t))
-        spark += share * smoothstep(0.975, 0.9985, mirror)
-    lit = fall_off * np.maximum((facing + np.float32(0.2)) / np.float32(1.2), 0)
+        spark += share * smoothstep(0.982, 0.9985, mirror)
+    lit = fall_off * np.maximum((facing + np.float32(0.45)) / np.float32(1.45), 0)
     lit *= np.float32(0.3) + np.float32(0.7) * open_air
     around = np.float32(light.ambient) * open_air / (np.float32(0.3) + t) ** 2
     # Light that went from wall to wall has been coloured by it twice: shadows in a colon are red, not grey.
     colour = albedo * (lit[:, None] + albedo * around[:, None])
-    colour[:, 1] /= 1 + np.float32(0.10) * t
-    colour[:, 2] /= 1 + np.float32(0.13) * t
+    colour[:, 1] /= 1 + np.float32(0.16) * t
+    colour[:, 2] /= 1 + np.float32(0.21) * t
     spark *= gloss * np.minimum(fall_off, 6)
     return colour + spark[:, None] * f32([1.0, 0.97, 0.94])
 
@@ -267,7 +278,7 @@ def _solid_skin(scene: Scene, solid: Solid, p: tuple[Array, Array, Array]) -> tu
     scale = np.float32(110.0)  # chosen: about as fine as the mucosa's own grain
     found = sample(scene.patterns, (u + np.float32(0.7) * w) * scale, (v - np.float32(0.6) * w) * scale)
     normal /= np.maximum(np.sqrt((normal * normal).sum(axis=0)), 1e-6)
-    normal += np.float32(0.05) * found[:, 1] * (solid.axes[0].astype(np.float32)[:, None] + np.roll(normal, 1, axis=0))
+    normal += np.float32(0.09) * found[:, 1] * (solid.axes[0].astype(np.float32)[:, None] + np.roll(normal, 1, axis=0))
     normal /= np.sqrt((normal * normal).sum(axis=0))
-    tone = found[:, :1] * f32([0.4, 1.0, 0.9]) * np.float32(solid.pattern * 0.6)
+    tone = found[:, :1] * f32([0.35, 1.0, 0.9]) * np.float32(solid.pattern)
     return np.clip(solid.tint * (1 + tone), 0.01, 1.0), normal
