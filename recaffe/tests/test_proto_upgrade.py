@@ -148,7 +148,8 @@ def test_solver_type_enum_becomes_type():
 
 def _upgrade_tool() -> list[str]:
     name = "upgrade_net_proto_binary"
-    beside_python = Path(os.environ.get("CAFFE_PYTHON") or ".caffe/caffe-python").with_name("run").resolve()
+    python = os.environ.get("CAFFE_PYTHON", Path(__file__).parents[2] / ".caffe" / "caffe-python")
+    beside_python = Path(python).absolute().with_name("run")
     if beside_python.exists():
         return [str(beside_python), name]
     if shutil.which(name):
