@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from recaffe import mode
 from recaffe.layers.base import Blobs, Layer, register
 from recaffe.proto import caffe_pb2
 
@@ -26,8 +25,8 @@ class LRN(Layer):
         if self.size % 2 == 0:
             raise self.error(f"has local_size {self.size}, expected an odd one")
         self.is_across = param.norm_region == caffe_pb2.LRNParameter.ACROSS_CHANNELS
-        self.k = param.k if self.is_across else 1.0
-        self._band: torch.Tensor | None = None
+        self.share = self.alpha / (self.size if self.is_across else self.size**2)  # alpha / n
+        self.k = torch.tensor(param.k if self.is_across else 1.0)
 
     def reshape(self, bottom: Blobs, top: Blobs) -> None:
         if len(bottom[0].shape) != 4:
@@ -36,20 +35,23 @@ class LRN(Layer):
 
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         value = self._laid_out(bottom[0].tensor())
-        top[0].set(self._restored(self._power(self._scale(value)).mul_(value), top[0].shape))
+        power = self._power(self._scale(value))
+        top[0].set(self._restored(self._own(power, value) * value, top[0].shape))
 
     def backward(self, top: Blobs, propagate_down: Sequence[bool], bottom: Blobs) -> None:
         if not propagate_down[0]:
             return
         value, gradient = self._laid_out(bottom[0].tensor()), self._laid_out(top[0].diff_tensor())
         scale = self._scale(value)
-        direct = self._power(scale.clone()).mul_(gradient)
-        ratio = (direct * value).div_(scale)
-        around = self._mean_around(ratio).mul_(value)
-        bottom[0].set_diff(self._restored(direct.sub_(around, alpha=2 * self.alpha * self.beta), bottom[0].shape))
+        direct = self._own(self._power(scale.clone()), value) * gradient
+        ratio = (direct * value).div_(self._own(scale, value))
+        around = self._own(self._sum_around(ratio, ratio.new_ones(())), value) * value
+        bottom[0].set_diff(self._restored(direct.sub_(around, alpha=2 * self.share * self.beta), bottom[0].shape))
 
     def _scale(self, value: torch.Tensor) -> torch.Tensor:
-        return self._mean_around(value * value).mul_(self.alpha).add_(self.k)
+        """s of each value, in the rows of `_sum_around`."""
+        sums = self._sum_around(value, value)
+        return torch.add(self.k, sums, alpha=self.share, out=sums)
 
     def _power(self, scale: torch.Tensor) -> torch.Tensor:
         """scale^-beta, in the memory of `scale`. The usual beta of 0.75 costs two square roots in place of a power."""
@@ -58,23 +60,28 @@ class LRN(Layer):
             return root.mul_(root.sqrt())
         return scale.pow_(-self.beta)
 
-    def _mean_around(self, value: torch.Tensor) -> torch.Tensor:
-        """The sum over each value's neighbourhood, divided by n."""
-        if self.is_across:
-            return value @ self._band_matrix(value.shape[1])
-        return torch.nn.functional.avg_pool2d(value, self.size, stride=1, padding=self.size // 2)
+    def _sum_around(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+        """The sum of first * second over each value's neighbourhood.
 
-    def _band_matrix(self, channels: int) -> torch.Tensor:
-        """(channels, channels): 1 / n where two channels are neighbours. As a matrix product the sum is fastest."""
-        band = self._band
-        if band is None or band.shape[0] != channels or band.device != mode.device():
-            index = torch.arange(channels, device=mode.device())
-            near = (index[:, None] - index[None, :]).abs() <= self.size // 2
-            self._band = band = near.to(torch.float32).div_(self.size)
-        return band
+        Across channels the result has local_size - 1 values more a row than there are channels (see `_own`): rows are
+        padded with zeros, so that the sum is a few additions of one long array to itself, shifted.
+        """
+        if not self.is_across:
+            return torch.nn.functional.avg_pool2d(
+                first * second, self.size, stride=1, padding=self.size // 2, divisor_override=1
+            )
+        rows, channels = first.shape
+        width, half = channels + self.size - 1, self.size // 2
+        padded = first.new_zeros(rows * width + self.size - 1)
+        torch.mul(first, second, out=padded[: rows * width].view(rows, width)[:, half : half + channels])
+        return _moving_sum(padded, self.size)[: rows * width].view(rows, width)
+
+    def _own(self, sums: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+        """What `_sum_around` gave, without the values between the rows."""
+        return sums[:, : value.shape[1]] if self.is_across else sums
 
     def _laid_out(self, value: torch.Tensor) -> torch.Tensor:
-        """Across channels: (N H W, C), for the matrix product. Within: as it is."""
+        """Across channels: (N H W, C). Within: as it is."""
         if not self.is_across:
             return value
         return value.permute(0, 2, 3, 1).reshape(-1, value.shape[1])
@@ -84,3 +91,18 @@ class LRN(Layer):
             return value
         number, channels, height, width = shape
         return value.view(number, height, width, channels).permute(0, 3, 1, 2)
+
+
+def _moving_sum(values: torch.Tensor, length: int) -> torch.Tensor:
+    """Sums of `length` (odd) neighbours: result[i] = values[i] + ... + values[i + length - 1], by doubling."""
+    result, covered = values, 1  # result[i] is the sum of `covered` values from i on
+    power, width = values, 1  # the same of `width` values
+    remaining = length >> 1
+    while remaining:
+        power = power[:-width] + power[width:]
+        width *= 2
+        if remaining & 1:
+            result = result[: len(power) - covered] + power[covered:]
+            covered += width
+        remaining >>= 1
+    return result
