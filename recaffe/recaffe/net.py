@@ -14,10 +14,12 @@ from recaffe import snapshot
 from recaffe.blob import Blob
 from recaffe.errors import CaffeError, NetError
 from recaffe.layers import Layer
+from recaffe.memory import keep_freed_blocks
 from recaffe.net_build import Graph, Learnable
 from recaffe.proto import files
 
 log = logging.getLogger("recaffe.net")
+keep_freed_blocks()
 
 
 class Net:
