@@ -11,7 +11,7 @@ from eval.froc import Matches
 from eval.tables import Row, index_by, number, read_table
 from layerwise.errors import DataError
 
-FRAME_COLUMNS = ("frame_id", "group_id", "split", "path")
+FRAME_COLUMNS = ("frame_id", "group_id", "split", "path", "width_px", "height_px")
 BOX_COLUMNS = ("x0_px", "y0_px", "x1_px", "y1_px")
 LESION_COLUMNS = ("lesion_id", "frame_id", "group_id", "split", *BOX_COLUMNS)
 CANDIDATE_COLUMNS = (

@@ -111,7 +111,7 @@ def _spread(items: Iterable[tuple[tuple[float, str], Row]]) -> list[tuple[float,
 
 
 class _Cutter:
-    """Cuts a tile around a row's box and draws every lesion of that frame, and one candidate, into it."""
+    """Cuts a tile that holds a row's box and draws every lesion of that frame, and one candidate, into it."""
 
     def __init__(self, truth: DetectionTruth, dataset_dir: Path) -> None:
         self._frames = truth.frames
@@ -123,14 +123,16 @@ class _Cutter:
     def __call__(self, around: Row, score: float | None, candidate: Row | None) -> Tile:
         x0, y0, x1, y1 = _box(around)
         side = max(_side_px(around) * CONTEXT, MIN_TILE_PX)
-        left, top = (x0 + x1 - side) / 2, (y0 + y1 - side) / 2
+        frame = self._frames[around["frame_id"]]
+        left = _kept_inside((x0 + x1 - side) / 2, side, float(frame["width_px"]))
+        top = _kept_inside((y0 + y1 - side) / 2, side, float(frame["height_px"]))
         drawn = [("lesion", row) for row in self._lesions.get(around["frame_id"], [])]
         drawn += [("candidate", candidate)] if candidate else []
         return Tile(
             frame_id=around["frame_id"],
             group_id=around["group_id"],
             score=score,
-            image_uri=_cut_uri(self._dataset_dir / self._frames[around["frame_id"]]["path"], left, top, side),
+            image_uri=_cut_uri(self._dataset_dir / frame["path"], left, top, side),
             side_px=side,
             boxes=[
                 Box(kind, bx0 - left, by0 - top, bx1 - bx0, by1 - by0)
@@ -146,6 +148,11 @@ def _box(row: Row) -> Sequence[float]:
 def _side_px(row: Row) -> float:
     x0, y0, x1, y1 = _box(row)
     return max(x1 - x0, y1 - y0)
+
+
+def _kept_inside(start: float, side: float, length: float) -> float:
+    """Where a window of `side` begins that wants to begin at `start`, moved into 0 .. length, or centred if larger."""
+    return (length - side) / 2 if side > length else min(max(start, 0), length - side)
 
 
 def _cut_uri(path: Path, left: float, top: float, side: float) -> str:

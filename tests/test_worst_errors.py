@@ -22,7 +22,10 @@ SMALL, LARGE, ELSEWHERE = (40, 40, 60, 60), (40, 40, 90, 90), (100, 100, 130, 13
 
 def truth_of(lesions, candidates):
     groups = dict.fromkeys(group for _, group, *_ in [*lesions, *candidates])
-    frames = {f"f{g}": {"frame_id": f"f{g}", "group_id": g, "split": "test", "path": f"f{g}.png"} for g in groups}
+    size = {"width_px": "200", "height_px": "150"}
+    frames = {
+        f"f{g}": {"frame_id": f"f{g}", "group_id": g, "split": "test", "path": f"f{g}.png", **size} for g in groups
+    }
 
     def place(group, box):
         edges = {column: str(edge) for column, edge in zip(BOX_COLUMNS, box, strict=True)}
@@ -108,6 +111,15 @@ def test_tile_shows_the_lesion_with_its_best_candidate_and_drawn_boxes_lie_on_th
     assert pixels.max() == 0
 
 
+@pytest.mark.parametrize("corner", [(0, 0, 20, 20), (180, 130, 200, 150)])
+def test_tile_at_the_edge_stays_in_the_frame(corner, tmp_path):
+    """A white frame: a tile that left it would have black in it."""
+    cv2.imwrite(str(tmp_path / "f1.png"), np.full((150, 200, 3), 255, np.uint8))
+    tile = errors_of([("A", "1", SMALL)], [("x", "1", corner, "", 0.9)], 0.5, tmp_path).false_positives[0]
+    encoded = base64.b64decode(tile.image_uri.removeprefix("data:image/png;base64,"))
+    assert cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_GRAYSCALE).min() == 255
+
+
 @pytest.mark.parametrize("content", [None, b"", b"no image"])
 def test_frame_that_cannot_be_read_leaves_a_tile_without_picture(content, tmp_path):
     if content is not None:
@@ -120,7 +132,7 @@ def test_split_counts_found_lesions_once_and_false_candidates_only(tmp_path):
     """train: 2 videos, 3 frames, lesions A and B; A hit twice, B never, 3 candidates hit nothing. val: one frame.
 
     Detector on train: 1 of 2 lesions, 3 false positives in 3 frames."""
-    blank = dict.fromkeys((*BOX_COLUMNS, "detector_score", "path"), "0")
+    blank = dict.fromkeys((*BOX_COLUMNS, "detector_score", "path", "width_px", "height_px"), "0")
     videos = {"f1": "1", "f2": "1", "f3": "2", "f4": "3"}
 
     def row(split, frame, **values):
