@@ -59,7 +59,7 @@ def train_val(
 
     train = NetSpec()
     train.data, train.label = _data(caffe_pb2.TRAIN, train_lmdb, train_batch)
-    logits = _alexnet(train, application, net, learned)
+    logits = add_alexnet(train, net, application.fc8, application.n_classes, learned)
     train.accuracy = layers.Accuracy(logits, train.label, include={"phase": caffe_pb2.TEST})
     train.loss = layers.SoftmaxWithLoss(logits, train.label)
 
@@ -75,14 +75,19 @@ def deploy(application: Application, net: NetRecord, batch: int) -> Any:
     """
     spec = NetSpec()
     spec.data = layers.Input(input_param={"shape": {"dim": [batch, *net.input_shape]}})
-    spec.prob = layers.Softmax(_alexnet(spec, application, net, lambda layer: {}))
+    spec.prob = layers.Softmax(add_alexnet(spec, net, application.fc8, application.n_classes))
     message = spec.to_proto()
     message.name = _net_name(application, net)
     return message
 
 
-def _alexnet(spec: NetSpec, application: Application, net: NetRecord, options: LayerOptions) -> Any:
-    """Assign conv1 to fc8_<application> to `spec`, above spec.data; return the last top, the logits."""
+def add_alexnet(
+    spec: NetSpec, net: NetRecord, fc8: str, n_classes: int, options: LayerOptions = lambda layer: {}
+) -> Any:
+    """Assign conv1 to fc7, then the last layer under the name `fc8`, to `spec` above spec.data; return the logits.
+
+    options: fillers and rates of a learned layer, asked for by conv1 ... fc7, fc8.
+    """
     top = spec.data
     for number, (name, window) in enumerate(CONVOLUTIONS.items(), start=1):
         spec[name] = layers.Convolution(top, num_output=net.widths[name], **window, **options(name))
@@ -95,8 +100,8 @@ def _alexnet(spec: NetSpec, application: Application, net: NetRecord, options: L
         spec[name] = layers.InnerProduct(top, num_output=net.widths[name], **options(name))
         spec[f"relu{number}"] = top = layers.ReLU(spec[name], in_place=True)
         spec[f"drop{number}"] = top = layers.Dropout(top, dropout_ratio=0.5, in_place=True)
-    spec[application.fc8] = layers.InnerProduct(top, num_output=application.n_classes, **options("fc8"))
-    return spec[application.fc8]
+    spec[fc8] = layers.InnerProduct(top, num_output=n_classes, **options("fc8"))
+    return spec[fc8]
 
 
 def _data(phase: int, lmdb: str | Path, batch: int) -> Any:
