@@ -49,6 +49,13 @@ def open_engine(name: str) -> Engine:
     raise UsageError(f"unknown engine '{name}': expected one of {', '.join(ENGINES)}")
 
 
+def load_recaffe() -> Any:
+    """recaffe as a caffe module, for a command that is no run: making and probing source weights."""
+    import recaffe
+
+    return recaffe
+
+
 def find_caffe_python() -> Path:
     """The Python that has real pycaffe: $CAFFE_PYTHON, else what `make caffe` made."""
     named = os.environ.get("CAFFE_PYTHON")
