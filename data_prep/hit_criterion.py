@@ -6,7 +6,7 @@ import numpy as np
 
 from layerwise.records import BoxXYXY, Frame, Lesion
 
-# chosen: the paper (section IV-A) counts a candidate as positive if it lies "inside the polyp ground truth"; whether
+# chosen: the paper (section VI-A) counts a candidate as positive if it lies "inside the polyp ground truth"; whether
 # the whole box or its centre is not said. The centre is the reading that does not depend on the size of the box.
 # Where a data set has boxes instead of outlines, the ground truth is the box.
 HIT_CRITERION = "centre-in-ground-truth"

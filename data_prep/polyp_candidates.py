@@ -87,9 +87,7 @@ def build_candidates(
     frames = list(ordered_map(examine, refs, workers, "frames"))
     split_of = split_by_group(_groups(frames), seed, test_fraction, val_fraction)
     training = [frame for frame in frames if split_of[frame.ref.group_id] == "train"]
-    detector = fit_detector(
-        [frame.proposed for frame in training], [np.array(frame.hit_lesion_ids) != "" for frame in training]
-    )
+    detector = fit_detector([frame.proposed for frame in training], [frame.hit_lesion_ids for frame in training])
     candidates = [candidate for frame in frames for candidate in propose_candidates(frame, detector)]
     record = {
         **facts,

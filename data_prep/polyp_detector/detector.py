@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-import cv2
 import numpy as np
 
 from data_prep.polyp_detector import voting
 from data_prep.polyp_detector.features import FEATURES, describe
 from layerwise.errors import DataError
 
-# chosen: the paper's detector is described as sensitive rather than specific; some candidates per frame leave the CNN
-# something to decide and keep a test set small.
-CANDIDATES_PER_FRAME = 6.0
+# chosen: the paper's detector is described as sensitive rather than specific; several candidates per frame leave the
+# CNN something to decide. The mean is met by the threshold on the training frames, the most is a hard limit.
+CANDIDATES_PER_FRAME = 7.0
 MAX_CANDIDATES_PER_FRAME = 8
-NMS_IOU = 0.4  # chosen: two boxes that share more show one thing
-_C = 0.1  # chosen: inverse weight of the penalty on the coefficients
+# chosen: of two boxes that share this much of the smaller one, the better stays; a part of a polyp is no second find.
+MAX_SHARED = 0.7
+_C = 0.001  # chosen: a strong penalty on the coefficients; few videos, but hundreds of products of features
 _DIGITS = 6  # kept of what is fitted, so that another BLAS gives the same detector
 
 
@@ -71,7 +71,7 @@ class Detector:
             "radii_px": voting.RADII_PX,
             "n_sectors": voting.N_SECTORS,
             "max_candidates_per_frame": MAX_CANDIDATES_PER_FRAME,
-            "nms_iou": NMS_IOU,
+            "max_shared": MAX_SHARED,
             **asdict(self),
         }
 
@@ -80,37 +80,47 @@ class Detector:
 
 
 def suppress(boxes_xyxy_px: np.ndarray, scores: np.ndarray, threshold: float) -> np.ndarray:
-    """Indices (K,) int64 of boxes that score at least threshold and do not overlap a better one, best first."""
-    boxes_xywh = boxes_xyxy_px.copy()
-    boxes_xywh[:, 2:] -= boxes_xywh[:, :2]
-    kept = cv2.dnn.NMSBoxes(boxes_xywh.tolist(), scores.tolist(), max(threshold - 1e-9, 0.0), NMS_IOU)
-    return np.asarray(kept, np.int64).reshape(-1)[:MAX_CANDIDATES_PER_FRAME]
+    """Indices (K,) int64, best first, of boxes that score at least threshold and lie in (or around) no better one."""
+    low, high = boxes_xyxy_px[:, :2], boxes_xyxy_px[:, 2:]
+    areas = np.prod(high - low, axis=1)
+    kept: list[int] = []
+    for index in np.argsort(-scores, kind="stable"):
+        if scores[index] < threshold or len(kept) == MAX_CANDIDATES_PER_FRAME:
+            break
+        overlap = np.minimum(high[kept], high[index]) - np.maximum(low[kept], low[index])
+        shared = np.prod(np.maximum(overlap, 0), axis=1)
+        if not np.any(shared > MAX_SHARED * np.minimum(areas[kept], areas[index])):
+            kept.append(int(index))
+    return np.array(kept, np.int64)
 
 
-def fit_detector(frames: list[Proposed], hits: list[np.ndarray]) -> Detector:
+def fit_detector(frames: list[Proposed], hit_lesion_ids: list[tuple[str, ...]]) -> Detector:
     """Fit the classifier on the proposals of the training frames, and its threshold to CANDIDATES_PER_FRAME on them.
 
-    hits: per frame (N,) bool, whether the proposal hits a lesion. DataError if no proposal hits or all do.
+    hit_lesion_ids: per frame and proposal the lesion it hits, or "". Every lesion weighs the same, however many of the
+    proposals hit it, and all lesions together as much as the rest. DataError if no proposal hits or all do.
     """
     from sklearn.linear_model import LogisticRegression  # heavy, and only the fitting process needs it
 
     features = np.concatenate([frame.features for frame in frames])
-    labels = np.concatenate(hits).astype(np.int64)
+    lesions = np.concatenate([np.array(ids, np.str_) for ids in hit_lesion_ids])
+    labels = (lesions != "").astype(np.int64)
     if not 0 < labels.sum() < len(labels):
         raise DataError(
             f"of {len(labels)} proposals in {len(frames)} training frames {int(labels.sum())} hit a lesion; the "
             "detector needs both kinds to learn from. Check the masks, or give more training groups."
         )
+    _, which, counts = np.unique(lesions, return_inverse=True, return_counts=True)
+    n_lesions = len(counts) - 1
+    weights = np.where(labels == 1, np.sum(labels == 0) / n_lesions / counts[which], 1.0)
     centre = _rounded(features.mean(0))
     spread = _rounded(features.std(0) + 1e-3)
-    model = LogisticRegression(C=_C, class_weight="balanced", max_iter=1000, tol=1e-3)
-    model.fit(_expand(features, centre, spread), labels)
-    unbounded = Detector(
-        centre, spread, _rounded(model.coef_[0]), _rounded(np.atleast_1d(model.intercept_))[0], threshold=0.0
-    )
-    scores = np.sort(np.concatenate([unbounded.select(frame)[1] for frame in frames]))[::-1]
+    model = LogisticRegression(C=_C, max_iter=1000, tol=1e-3)
+    model.fit(_expand(features, centre, spread), labels, sample_weight=weights)
+    every = Detector(centre, spread, _rounded(model.coef_[0]), _rounded(np.atleast_1d(model.intercept_))[0], 0.0)
+    scores = np.sort(np.concatenate([every.select(frame)[1] for frame in frames]))[::-1]
     wanted = min(int(CANDIDATES_PER_FRAME * len(frames)), len(scores))
-    return Detector(**{**vars(unbounded), "threshold": float(scores[wanted - 1])})
+    return replace(every, threshold=float(scores[wanted - 1]))
 
 
 def _expand(features: np.ndarray, centre: tuple[float, ...], spread: tuple[float, ...]) -> np.ndarray:

@@ -20,11 +20,11 @@ WORKING_SIDE_PX = 192
 RADII_PX = (4.5, 6.3, 8.8, 12.3, 17.3, 24.2, 33.9, 47.4)
 N_SECTORS = 8
 _CELL_PX = 2  # side of an accumulator cell
-_MAX_VOTED, _MAX_CONTRASTED = 40, 24  # proposals per frame of each kind, before the classifier
+_MAX_VOTED, _MAX_CONTRASTED = 60, 90  # proposals per frame of each kind, before the classifier
 
 _DARK_RGB = 24  # brightest channel below this: the black surround of the picture
 _GLARE_RGB = 225  # darkest channel above this: specular highlight
-_DARK_OFFSET = 12.0  # added before logarithms: below this, grey values are noise
+_DARK_OFFSET = 24.0  # added before logarithms: below this, grey values are noise
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,9 @@ def prepare(image_rgb: np.ndarray) -> WorkingImage:
     scale = WORKING_SIDE_PX / min(height, width)
     interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     small = cv2.resize(image_rgb, (round(width * scale), round(height * scale)), interpolation=interpolation)
-    red, green, blue = cv2.split(small)
-    dark = (cv2.max(cv2.max(red, green), blue) < _DARK_RGB).astype(np.uint8)
-    surround = cv2.morphologyEx(dark, cv2.MORPH_OPEN, np.ones((9, 9), np.uint8))
-    glare = (cv2.min(cv2.min(red, green), blue) > _GLARE_RGB).astype(np.uint8)
-    usable = cv2.dilate(surround | glare, np.ones((5, 5), np.uint8)) == 0
+    glare = (small.min(2) > _GLARE_RGB).astype(np.uint8)
+    hidden = cv2.dilate(np.maximum(1 - _view(small), glare), np.ones((5, 5), np.uint8))
+    usable = hidden == 0
     logs = np.log(cv2.GaussianBlur(small, (0, 0), 1.0).astype(np.float32) + _DARK_OFFSET)
     planes = np.dstack([logs.mean(2), logs[..., 0] - logs[..., 1], logs[..., 1] - logs[..., 2]])
     (lx, ly), (ax, ay) = _gradient(planes[..., 0]), _gradient(2 * planes[..., 1])  # chosen: redness varies less
@@ -66,6 +64,16 @@ def prepare(image_rgb: np.ndarray) -> WorkingImage:
     # chosen: a change of 1 % per px is an edge anywhere. (The running sums of a blur can end just below zero.)
     around = np.sqrt(np.maximum(cv2.blur(gx * gx + gy * gy, window), 0)) + 0.01
     return WorkingImage(planes, gx / around, gy / around, glare.astype(np.float32), usable, scale)
+
+
+def _view(small_rgb: np.ndarray) -> np.ndarray:
+    """(h, w) uint8, 1 in the endoscope's view: the hull of the largest bright part, so not text beside it."""
+    bright = cv2.erode((small_rgb.max(2) >= _DARK_RGB).astype(np.uint8), np.ones((3, 3), np.uint8))
+    outlines, _ = cv2.findContours(bright, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    view = np.zeros_like(bright)
+    if outlines:
+        cv2.fillConvexPoly(view, cv2.convexHull(max(outlines, key=cv2.contourArea)), (1,))
+    return view
 
 
 def _gradient(plane: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
