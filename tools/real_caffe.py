@@ -10,6 +10,7 @@ libraries play no part and nothing is installed into the host. About 165 MB come
     .caffe/setup.json     what was unpacked, with versions
 
 The number of BLAS threads is the caller's: OPENBLAS_NUM_THREADS, or OMP_NUM_THREADS.
+The folders in CAFFE_DRIVER_LIBRARIES, where a GPU driver of the host lies, are searched last.
 Standard library only: this runs before any environment exists.
 """
 
@@ -44,7 +45,7 @@ RUN_WRAPPER = """\
 here=$(dirname "$(readlink -f "$0")")
 root=$here/root
 libraries=$root/lib/x86_64-linux-gnu:$root/usr/lib:$root/usr/lib/x86_64-linux-gnu
-for extra in openblas-pthread blas lapack hdf5/serial; do
+for extra in openblas-pthread openblas blas lapack hdf5/serial; do
     libraries=$libraries:$root/usr/lib/x86_64-linux-gnu/$extra
 done
 libraries=$libraries${CAFFE_DRIVER_LIBRARIES:+:$CAFFE_DRIVER_LIBRARIES}
@@ -270,24 +271,23 @@ def main() -> int:
     parser.add_argument("--into", type=Path, default=Path(".caffe"), help="folder to make (default: %(default)s)")
     parser.add_argument("--mirror", default=os.environ.get("CAFFE_APT_MIRROR"), help="Debian mirror to take it from")
     parser.add_argument("--keyring", type=Path, help="file of Debian's signing keys")
-    parser.add_argument("--wrap", action="store_true", help="only write the wrappers around an existing --into/root")
+    parser.add_argument("--wrap", action="store_true", help="write wrappers around an existing --into/root")
     options = parser.parse_args()
     folder: Path = options.into.absolute()
     if not folder.parent.is_dir():
         raise UsageError(f"--into {options.into}: {folder.parent} is not a folder")
     if options.wrap:
         write_wrappers(folder)
-        return 0
-    _require_host()
-    with _alone(folder.parent):
-        if (folder / "setup.json").is_file():
-            print(f"{options.into} is there already, checking it", flush=True)
-        else:
-            print(f"making {options.into} from Debian 11's packages", flush=True)
-            install(folder, options.mirror or host_mirror(), options.keyring or host_keyring())
+    else:
+        _require_host()
+        with _alone(folder.parent):
+            if (folder / "setup.json").is_file():
+                print(f"{options.into} is there already, checking it", flush=True)
+            else:
+                print(f"making {options.into} from Debian 11's packages", flush=True)
+                install(folder, options.mirror or host_mirror(), options.keyring or host_keyring())
     found = check(folder)
-    packages = json.loads((folder / "setup.json").read_text())["packages"]
-    print(f"real Caffe {found['caffe']} ({packages['caffe']}), Python {found['python']}, numpy {found['numpy']}")
+    print(f"real Caffe {found['caffe']}, Python {found['python']}, numpy {found['numpy']}")
     print(f"trained one step: loss {found['loss']:.6g}, weights moved by {found['moved']:.3g}")
     print(f"export CAFFE_PYTHON={folder / 'caffe-python'}   # where another caller needs it; make finds it by itself")
     print("next: make polyp-finetune-conv4 ENGINE=caffe")
