@@ -42,7 +42,7 @@ help: ## this list
 	@echo '  DATA=/path             your own images instead of the phantom'
 	@echo '  WEIGHTS=bvlc_alexnet   source weights by name, or the path of a .caffemodel;  NET=alexnet|alexnet_half'
 	@echo '  SEED=1  EPOCHS=5  BATCH=50  RESUME=1;  of the phantom: SCALE=, DATA_SEED='
-	@echo 'Knobs of the set-up: PYTHON=python3.12  VENV=.venv  PIP_ARGS="--extra-index-url ..."  TEST_ARGS="-k name"'
+	@echo 'Knobs of the set-up: PYTHON=python3.12  VENV=.venv  PIP_ARGS="--extra-index-url ..."  TEST_ARGS="-k name"  DOCKER=podman  DOCKER_ARGS='
 
 # Plain PyPI gives torch with CUDA (gigabytes; it also runs on a CPU). For the CPU build name its index in PIP_ARGS:
 # a local build such as 2.13.0+cpu satisfies the lock's torch==2.13.0.
@@ -105,4 +105,4 @@ $(addsuffix -%,$(NOT_YET)):
 	    '  (prototxt/<application>/), but no data preparation.' >&2; exit 2
 
 $(IMAGES:%=docker-%): docker-%:
-	$(DOCKER) build --target $* --tag layerwise-$* .
+	$(DOCKER) build $(DOCKER_ARGS) --target $* --tag layerwise-$* .
