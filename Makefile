@@ -6,13 +6,13 @@ DOCKER ?= docker
 RUN := $(VENV)/bin/python -m
 
 # Knobs: each is passed on as an option, and only if it is set.
-# ENGINE DATA WEIGHTS NET SEED EPOCHS BATCH SCALE DATA_SEED, and RESUME=1 to go on with an interrupted run.
+# ENGINE DATA WEIGHTS NET SEED EPOCHS BATCH SCALE DATA_SEED; RESUME=1 goes on with a run, RESTART=1 begins it again.
 # $(call option,--name,VARIABLE)
 option = $(if $($(2)),$(1) '$($(2))')
 DATA_OPTIONS = $(call option,--data,DATA) $(call option,--scale,SCALE)
 RUN_OPTIONS = $(call option,--engine,ENGINE) $(call option,--seed,SEED)
 TRAIN_OPTIONS = $(RUN_OPTIONS) $(DATA_OPTIONS) $(call option,--data-seed,DATA_SEED) $(call option,--weights,WEIGHTS) \
-    $(call option,--net,NET) $(call option,--epochs,EPOCHS) $(call option,--batch,BATCH) $(if $(RESUME),--resume)
+    $(call option,--net,NET) $(call option,--epochs,EPOCHS) $(call option,--batch,BATCH) $(if $(RESUME),--resume) $(if $(RESTART),--restart)
 
 # In the order of growing depth; the last three start from random weights.
 SCHEMES := finetune-fc8 finetune-fc7 finetune-fc6 \
@@ -41,7 +41,8 @@ help: ## this list
 	@echo '  ENGINE=recaffe|caffe   who executes the net (default recaffe; caffe needs `make caffe`)'
 	@echo '  DATA=/path             your own images instead of the phantom'
 	@echo '  WEIGHTS=bvlc_alexnet   source weights by name, or the path of a .caffemodel;  NET=alexnet|alexnet_half'
-	@echo '  SEED=1  EPOCHS=5  BATCH=50  RESUME=1;  of the phantom: SCALE=, DATA_SEED='
+	@echo '  SEED=0  EPOCHS=5  BATCH=64  and of the data set  DATA_SEED=0, of the phantom  SCALE=smoke|demo|paper'
+	@echo '  RESUME=1               go on with an interrupted run;  RESTART=1 begins it again and keeps the old folder'
 	@echo 'Knobs of the set-up: PYTHON=python3.12  VENV=.venv  PIP_ARGS="--extra-index-url ..."  TEST_ARGS="-k name"  DOCKER=podman  DOCKER_ARGS='
 
 # Plain PyPI gives torch with CUDA (gigabytes; it also runs on a CPU). For the CPU build name its index in PIP_ARGS:
@@ -61,7 +62,7 @@ $(SETUP_STAMP): requirements.lock requirements-dev.lock recaffe/pyproject.toml
 
 # One BLAS thread per worker: the workers already fill the cores.
 test: setup ## everything that can be checked without a GPU; comparisons with real Caffe need `make caffe`
-	OMP_NUM_THREADS=1 $(RUN) pytest -n auto --dist loadfile -m 'not slow' --benchmark-disable $(TEST_ARGS)
+	OMP_NUM_THREADS=1 $(RUN) pytest -n auto --dist loadfile -m 'not slow' $(TEST_ARGS)
 
 lint: setup ## style and types
 	$(RUN) ruff check .
@@ -80,8 +81,8 @@ source-weights: setup ## make the embedded source weights anew (about an hour on
 prototxt: setup ## regenerate the committed prototxt files
 	$(RUN) prototxt.generate
 
-bench: setup ## speed measurements
-	$(RUN) pytest --benchmark-only $(TEST_ARGS)
+bench: setup ## seconds per training step, recaffe against real Caffe (BENCH_ARGS="--net alexnet --batch 32")
+	$(VENV)/bin/python recaffe/benchmarks/step.py $(BENCH_ARGS)
 
 clean: ## remove caches; runs, data and the environment stay
 	rm -rf .pytest_cache .ruff_cache .hypothesis .benchmarks build dist *.egg-info recaffe/build recaffe/*.egg-info

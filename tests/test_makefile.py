@@ -14,7 +14,7 @@ import pytest
 from layerwise.schemes import SCHEMES
 
 ROOT = Path(__file__).resolve().parents[1]
-KNOBS = (
+KNOBS = [
     "ENGINE",
     "DATA",
     "WEIGHTS",
@@ -25,9 +25,10 @@ KNOBS = (
     "SCALE",
     "DATA_SEED",
     "RESUME",
+    "RESTART",
     "VENV",
     "PYTHON",
-)
+]
 
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 
