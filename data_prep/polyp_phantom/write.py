@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import shutil
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +10,10 @@ from typing import Any
 import cv2
 import numpy as np
 
+from data_prep.parallel import ordered_map
 from data_prep.polyp_phantom.fields import Array
 from data_prep.polyp_phantom.video import VideoPlan, render_video
+from data_prep.whole_folder import whole_folder
 from layerwise.errors import DataError, UsageError
 from layerwise.files import read_json, write_json
 
@@ -98,41 +95,31 @@ def generate(
     }
     if _holds(root, record):
         return read_json(root / RECORD)
-    with _whole_folder(root) as partial:
-        record["videos"] = list(_write_all(plans, partial / FRAMES_FOLDER, workers))
-        write_json(partial / RECORD, record)
+    try:
+        with whole_folder(root) as partial:
+            job = functools.partial(write_video, folder=partial / FRAMES_FOLDER)
+            record["videos"] = list(ordered_map(job, plans, workers, "phantom videos"))
+            write_json(partial / RECORD, record)
+    except OSError as error:
+        raise DataError(f"{root}: cannot be written ({error.strerror or error}). Nothing was left there") from error
     return record
 
 
 def write_video(plan: VideoPlan, folder: Path) -> dict[str, Any]:
     """Write one video's frames and masks as they are rendered; returns what phantom.json says of it."""
-    threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)  # the videos are what runs in parallel
-    try:
-        home = folder / plan.video_id
-        home.mkdir(parents=True)
-        with_polyp = 0
-        for k, (image_rgb, mask) in enumerate(render_video(plan), start=1):
-            _write_png(home / f"{plan.video_id}_{k}.png", image_rgb[..., ::-1])
-            _write_png(home / f"{plan.video_id}_{k}_mask.png", mask)
-            with_polyp += bool(mask.any())
-    finally:
-        cv2.setNumThreads(threads)
+    home = folder / plan.video_id
+    home.mkdir(parents=True)
+    with_polyp = 0
+    for k, (image_rgb, mask) in enumerate(render_video(plan), start=1):
+        _write_png(home / f"{plan.video_id}_{k}.png", image_rgb[..., ::-1])
+        _write_png(home / f"{plan.video_id}_{k}_mask.png", mask)
+        with_polyp += bool(mask.any())
     return {
         "id": plan.video_id,
         "frames": plan.n_frames,
         "frames_with_polyp": with_polyp,
         "polyps": len(plan.polyp_ease),
     }
-
-
-def _write_all(plans: list[VideoPlan], folder: Path, workers: int) -> Iterator[dict[str, Any]]:
-    if workers <= 1:
-        yield from (write_video(plan, folder) for plan in plans)
-        return
-    # "spawn": a forked child would inherit locks of OpenCV's and BLAS's threads.
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        yield from pool.map(write_video, plans, [folder] * len(plans))
 
 
 def _write_png(path: Path, image: Array) -> None:
@@ -162,18 +149,3 @@ def _holds(root: Path, record: dict[str, Any]) -> bool:
                 f"{root}: holds another phantom: {key} is {have!r}, asked for {wanted!r}. Give another --out"
             )
     return True
-
-
-@contextmanager
-def _whole_folder(root: Path) -> Iterator[Path]:
-    """A folder beside `root` to write into, renamed to `root` on success and removed on any error."""
-    partial = root.with_name(f".{root.name}.partial-{os.getpid()}")
-    try:
-        root.parent.mkdir(parents=True, exist_ok=True)
-        partial.mkdir()
-        yield partial
-        partial.rename(root)
-    except OSError as error:
-        raise DataError(f"{root}: cannot be written ({error.strerror or error}). Nothing was left there") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
