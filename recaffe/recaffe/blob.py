@@ -152,12 +152,6 @@ class Blob:
             self._data, self._diff = Storage(), Storage()
         self._shape = new
 
-    def canonical_axis(self, axis: int) -> int:
-        """`axis` counted from the front; negative ones count from the back. Raises NetError out of range."""
-        if not -len(self._shape) <= axis < len(self._shape):
-            raise NetError(f"axis {axis} does not exist in a blob of shape {self._shape}")
-        return axis % len(self._shape)
-
     # ---- for layers and solvers: tensors on the current device ----
 
     def tensor(self) -> torch.Tensor:

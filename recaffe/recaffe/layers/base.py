@@ -107,6 +107,12 @@ class Layer:
             expected = f"{least}" if most == least else f"{least} or more" if most is None else f"{least} to {most}"
             raise self.error(f"has {found} {kind} blobs, expected {expected}")
 
+    def axis_of(self, blob: Blob, axis: int) -> int:
+        """`axis` of a blob counted from the front; negative ones count from the back. NetError out of range."""
+        if not -len(blob.shape) <= axis < len(blob.shape):
+            raise self.error(f"needs axis {axis}, which a blob of shape {blob.shape} does not have")
+        return axis % len(blob.shape)
+
     def error(self, problem: str) -> NetError:
         """The error to raise about this layer."""
         return NetError(f"layer {self.name!r} ({self.type}) {problem}")

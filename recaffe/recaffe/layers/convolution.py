@@ -24,7 +24,7 @@ class Convolution(Layer):
 
     def setup(self, bottom: Blobs, top: Blobs) -> None:
         param = self.param.convolution_param
-        self.axis = bottom[0].canonical_axis(param.axis)
+        self.axis = self.axis_of(bottom[0], param.axis)
         self.channels = bottom[0].shape[self.axis]
         spatial_axes = len(bottom[0].shape) - self.axis - 1
         if not 1 <= spatial_axes <= 3:

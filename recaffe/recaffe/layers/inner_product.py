@@ -21,7 +21,7 @@ class InnerProduct(Layer):
         if param.num_output < 1:
             raise self.error(f"has num_output {param.num_output}, expected at least 1")
         self.num_output, self.transpose = param.num_output, param.transpose
-        self.axis = bottom[0].canonical_axis(param.axis)
+        self.axis = self.axis_of(bottom[0], param.axis)
         self.length = math.prod(bottom[0].shape[self.axis :])
         shape = (self.length, self.num_output) if self.transpose else (self.num_output, self.length)
         bias = [((self.num_output,), param.bias_filler)] if param.bias_term else []

@@ -46,7 +46,7 @@ class Concat(Layer):
         param = self.param.concat_param
         if param.HasField("axis") and param.HasField("concat_dim"):
             raise self.error("has axis and concat_dim; give one of them")
-        self.axis = bottom[0].canonical_axis(param.concat_dim if param.HasField("concat_dim") else param.axis)
+        self.axis = self.axis_of(bottom[0], param.concat_dim if param.HasField("concat_dim") else param.axis)
         shapes = [list(blob.shape) for blob in bottom]
         total = sum(shape.pop(self.axis) if len(shape) > self.axis else 0 for shape in shapes)
         if any(shape != shapes[0] for shape in shapes):
@@ -73,7 +73,7 @@ class Flatten(Layer):
 
     def reshape(self, bottom: Blobs, top: Blobs) -> None:
         param, shape = self.param.flatten_param, bottom[0].shape
-        start, end = bottom[0].canonical_axis(param.axis), bottom[0].canonical_axis(param.end_axis)
+        start, end = self.axis_of(bottom[0], param.axis), self.axis_of(bottom[0], param.end_axis)
         if start > end:
             raise self.error(f"has axis {param.axis} behind end_axis {param.end_axis} in a bottom of shape {shape}")
         top[0].reshape(*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :])

@@ -42,7 +42,7 @@ class Softmax(Layer):
     allows_in_place: ClassVar = True
 
     def reshape(self, bottom: Blobs, top: Blobs) -> None:
-        self.axis = bottom[0].canonical_axis(self.param.softmax_param.axis)
+        self.axis = self.axis_of(bottom[0], self.param.softmax_param.axis)
         top[0].reshape(*bottom[0].shape)
 
     def forward(self, bottom: Blobs, top: Blobs) -> None:
@@ -83,7 +83,7 @@ class SoftmaxWithLoss(Layer):
         return index != 1
 
     def reshape(self, bottom: Blobs, top: Blobs) -> None:
-        self.axis = bottom[0].canonical_axis(self.param.softmax_param.axis)
+        self.axis = self.axis_of(bottom[0], self.param.softmax_param.axis)
         shape = bottom[0].shape
         places = math.prod(shape) // shape[self.axis]
         if places != bottom[1].count or shape[0] != bottom[1].shape[0]:
