@@ -1,0 +1,55 @@
+"""Importing recaffe is quick, and what needs no torch loads none."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+import recaffe
+
+PROJECT = Path(recaffe.__file__).resolve().parents[1]
+
+
+def python(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd="/")
+    return done.stdout.strip()
+
+
+def test_import_is_quick_and_loads_no_torch():
+    code = (
+        "import time; t = time.perf_counter(); import recaffe, recaffe.proto.caffe_pb2, recaffe.net_spec, recaffe.io\n"
+    )
+    code += "import sys; print(time.perf_counter() - t, 'torch' in sys.modules)"
+    seconds, has_torch = python(code).split()
+    assert has_torch == "False"
+    assert float(seconds) < 3
+
+
+def test_every_public_name_is_there():
+    assert python("import recaffe; print([n for n in recaffe.__all__ if getattr(recaffe, n, None) is None])") == "[]"
+    with pytest.raises(AttributeError, match="has no attribute 'Nett'"):
+        recaffe.Nett  # noqa: B018
+
+
+def test_phases_are_those_of_the_schema():
+    from recaffe.proto import caffe_pb2
+
+    assert (recaffe.TRAIN, recaffe.TEST) == (caffe_pb2.TRAIN, caffe_pb2.TEST)
+
+
+def test_wheel_is_complete(tmp_path):
+    """A wheel built from the project holds every module and the schema."""
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    copy = tmp_path / "project"
+    ignored = ("*.egg-info", "build", "__pycache__", "tests")
+    shutil.copytree(PROJECT, copy, ignore=shutil.ignore_patterns(*ignored))
+    subprocess.run([*command, "--no-build-isolation", "--wheel-dir", str(tmp_path), str(copy)], check=True)
+    (wheel,) = tmp_path.glob("recaffe-*.whl")
+    inside = set(zipfile.ZipFile(wheel).namelist())
+    package = PROJECT / "recaffe"
+    expected = {str(path.relative_to(PROJECT)) for path in package.rglob("*.py")} | {"recaffe/proto/schema.proto"}
+    assert expected <= inside

@@ -1,0 +1,115 @@
+"""pycaffe's Net: constructors, passes with start and end, weights shared and copied."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import recaffe
+
+NET = """
+name: "tiny"
+layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 2 dim: 3 } } }
+layer { name: "a" type: "InnerProduct" bottom: "data" top: "a"
+  inner_product_param { num_output: 4 weight_filler { type: "xavier" } } }
+layer { name: "relu" type: "ReLU" bottom: "a" top: "a" }
+layer { name: "b" type: "InnerProduct" bottom: "a" top: "b"
+  inner_product_param { num_output: 2 weight_filler { type: "xavier" } } }
+layer { name: "prob" type: "Softmax" bottom: "b" top: "prob" }
+"""
+ROWS = np.array([[1, -2, 3], [0.5, 0, -1]], np.float32)
+
+
+@pytest.fixture
+def net(make_net):
+    return make_net(NET, recaffe.TEST)
+
+
+def test_three_forms_of_the_constructor_give_the_same_net(net, tmp_path):
+    weights, prototxt = str(tmp_path / "w.caffemodel"), str(tmp_path / "net.prototxt")
+    net.save(weights)
+    expected = net.forward(data=ROWS)["prob"].copy()
+    for other in (
+        recaffe.Net(prototxt, weights, recaffe.TEST),
+        recaffe.Net(prototxt, recaffe.TEST, weights=weights),
+        recaffe.Net(network_file=prototxt, phase=recaffe.TEST, weights=weights),
+    ):
+        np.testing.assert_array_equal(other.forward(data=ROWS)["prob"], expected)
+
+
+def test_missing_files_are_named(tmp_path, net):
+    with pytest.raises(RuntimeError, match=r"could not open file .*nowhere\.prototxt"):
+        recaffe.Net(str(tmp_path / "nowhere.prototxt"), recaffe.TEST)
+    with pytest.raises(RuntimeError, match=r"could not open file .*nowhere\.caffemodel"):
+        recaffe.Net(str(tmp_path / "net.prototxt"), recaffe.TEST, weights=str(tmp_path / "nowhere.caffemodel"))
+
+
+def test_layers_are_found_by_place_and_name(net):
+    assert net._layer_names == ["data", "a", "relu", "b", "prob"]
+    assert [layer.type for layer in net.layers] == ["Input", "InnerProduct", "ReLU", "InnerProduct", "Softmax"]
+    assert net.layer_dict["b"] is net.layers[3]
+    assert [blob.shape for blob in net.layers[1].blobs] == [(4, 3), (4,)]
+    assert list(net.params) == ["a", "b"]
+    assert net.params["b"][0] is net.layers[3].blobs[0]
+
+
+def test_forward_from_start_to_end_uses_what_the_blobs_hold(net):
+    net.forward(data=ROWS)
+    net.blobs["a"].data[...] = 1
+    out = net.forward(start="b", end="b")
+    assert set(out) == {"b"}
+    weight, bias = (blob.data for blob in net.params["b"])
+    np.testing.assert_allclose(out["b"], np.tile(weight.sum(1) + bias, (2, 1)), rtol=1e-6)
+
+
+def test_forward_returns_the_blobs_asked_for_beside_the_outputs(net):
+    assert set(net.forward(data=ROWS, blobs=["a"])) == {"a", "prob"}
+    assert set(net.forward(end="a")) == {"a"}
+
+
+def test_backward_from_start_to_end(make_net):
+    net = make_net("force_backward: true" + NET)
+    net.blobs["b"].diff[...] = [[1, 0], [0, 2]]
+    out = net.backward(start="b", end="b")
+    assert set(out) == {"a"}
+    np.testing.assert_allclose(out["a"], [[1, 0], [0, 2]] @ net.params["b"][0].data, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("call", "problem"),
+    [
+        (lambda net: net.forward(dta=ROWS), r"given for \['dta'\], but the inputs of this net are \['data'\]"),
+        (lambda net: net.forward(data=ROWS[:1]), r"input 'data' has the shape \(1, 3\), expected \(2, 3\)"),
+        (lambda net: net.forward(end="c"), "no layer 'c'; it has data, a, relu, b, prob"),
+        (lambda net: net.forward(blobs=["fc7"]), "no blob 'fc7'"),
+        (lambda net: net.backward(b=ROWS), r"given for \['b'\], but the outputs of this net are \['prob'\]"),
+    ],
+)
+def test_wrong_names_and_shapes_are_refused(call, problem, net):
+    with pytest.raises(recaffe.NetError, match=problem):
+        call(net)
+
+
+def test_shared_weights_follow_the_net_they_belong_to(net, make_net):
+    other = make_net(NET.replace('"b"', '"c"'), recaffe.TEST)
+    before = other.params["c"][0].data.copy()
+    other.share_with(net)
+    net.params["a"][0].data[...] = 7
+    assert (other.params["a"][0].data == 7).all()
+    np.testing.assert_array_equal(other.params["c"][0].data, before)  # no layer of that name: left alone
+
+
+def test_weights_of_another_shape_are_not_shared(net, make_net):
+    other = make_net(NET.replace("num_output: 2", "num_output: 5"), recaffe.TEST)
+    with pytest.raises(recaffe.NetError, match=r"layer 'b' .*\(5, 4\).*cannot share.*\(2, 4\)"):
+        other.share_with(net)
+
+
+def test_layer_type_list_names_alexnets_layers():
+    alexnet = {"Input", "Data", "Convolution", "ReLU", "LRN", "Pooling", "InnerProduct", "Dropout", "Softmax"}
+    assert alexnet | {"SoftmaxWithLoss", "Accuracy", "Split"} <= set(recaffe.layer_type_list())
+
+
+def test_same_seed_gives_the_same_weights_and_masks(make_net):
+    text = NET.replace('type: "Softmax" bottom: "b"', 'type: "Dropout" bottom: "b"')
+    outputs = [make_net(text).forward(data=ROWS)["prob"].copy() for _ in range(2)]
+    np.testing.assert_array_equal(*outputs)
