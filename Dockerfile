@@ -78,6 +78,9 @@ USER 1000
 FROM toolkit AS caffe-gpu
 COPY --from=packages /opt/venv /opt/venv
 COPY --from=ubuntu-caffe /opt/caffe /opt/caffe
+# pycaffe imports matplotlib, which of that age looks for its data under absolute paths only.
+COPY --from=ubuntu-caffe /etc/matplotlibrc /etc/matplotlibrc
+RUN ln --symbolic /opt/caffe/root/usr/share/matplotlib /usr/share/matplotlib
 ENV CAFFE_PYTHON=/opt/caffe/caffe-python \
     CAFFE_DRIVER_LIBRARIES=/usr/lib/x86_64-linux-gnu \
     ENGINE=caffe \
