@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     from recaffe.blob import Blob
     from recaffe.errors import CaffeError, LabelError, NetError, NonFiniteLossError, SolverError, WeightsError
     from recaffe.glog import init_log
-    from recaffe.layers import Layer, layer_type_list
+    from recaffe.layers.base import Layer
+    from recaffe.layers.catalogue import layer_type_list
     from recaffe.mode import set_device, set_mode_cpu, set_mode_gpu, set_random_seed
     from recaffe.net import Net
+    from recaffe.net_spec import NetSpec, params, to_proto
     from recaffe.solver_list import SGDSolver, get_solver
 
 __version__ = "0.1.0"
@@ -26,20 +28,23 @@ _HOMES = {
     "Blob": "recaffe.blob",
     "CaffeError": "recaffe.errors",
     "LabelError": "recaffe.errors",
-    "Layer": "recaffe.layers",
+    "Layer": "recaffe.layers.base",
     "Net": "recaffe.net",
     "NetError": "recaffe.errors",
+    "NetSpec": "recaffe.net_spec",
     "NonFiniteLossError": "recaffe.errors",
     "SGDSolver": "recaffe.solver_list",
     "SolverError": "recaffe.errors",
     "WeightsError": "recaffe.errors",
     "get_solver": "recaffe.solver_list",
     "init_log": "recaffe.glog",
-    "layer_type_list": "recaffe.layers",
+    "layer_type_list": "recaffe.layers.catalogue",
+    "params": "recaffe.net_spec",
     "set_device": "recaffe.mode",
     "set_mode_cpu": "recaffe.mode",
     "set_mode_gpu": "recaffe.mode",
     "set_random_seed": "recaffe.mode",
+    "to_proto": "recaffe.net_spec",
 }
 _MODULES = ("io", "layers", "net_spec", "proto")
 
@@ -56,8 +61,11 @@ __all__ = [  # noqa: RUF022 - what pycaffe has, then what is ours
     "init_log",
     "TRAIN",
     "TEST",
-    "io",
     "layers",
+    "params",
+    "NetSpec",
+    "to_proto",
+    "io",
     "net_spec",
     "proto",
     "Blob",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from recaffe.errors import SolverError
+from recaffe.proto.text import nearest_name
 
 
 def _fixed(param: Any, iteration: int, step: int) -> float:
@@ -52,9 +52,7 @@ def check_policy(param: Any) -> None:
     """Raise SolverError where a SolverParameter's lr_policy is unknown or lacks what it is computed from."""
     policy = param.lr_policy
     if policy not in _POLICIES:
-        near = difflib.get_close_matches(policy, _POLICIES, n=1)
-        hint = f"the nearest is {near[0]!r}" if near else f"known are {', '.join(_POLICIES)}"
-        raise SolverError(f"lr_policy is {policy!r}, which is unknown; {hint}")
+        raise SolverError(f"lr_policy is {policy!r}, which is unknown; {nearest_name(policy, list(_POLICIES))}")
     if policy in _NEEDS_GAMMA and (not param.HasField("gamma") or param.gamma < 0):
         raise SolverError(f"lr_policy {policy!r} needs gamma, 0 or more")
     if policy in _NEEDS_STEPSIZE and param.stepsize < 1:

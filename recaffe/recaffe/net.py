@@ -13,7 +13,7 @@ import torch
 from recaffe import snapshot
 from recaffe.blob import Blob
 from recaffe.errors import CaffeError, NetError
-from recaffe.layers import Layer
+from recaffe.layers.base import Layer
 from recaffe.memory import keep_freed_blocks
 from recaffe.net_build import Graph, Learnable
 from recaffe.proto import files

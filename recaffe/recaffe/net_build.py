@@ -8,7 +8,8 @@ from typing import Any
 
 from recaffe.blob import Blob
 from recaffe.errors import NetError
-from recaffe.layers import Layer, create_layer
+from recaffe.layers.base import Layer
+from recaffe.layers.catalogue import create_layer
 from recaffe.net_graph import filter_layers, insert_splits
 from recaffe.proto import caffe_pb2
 

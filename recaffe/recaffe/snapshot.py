@@ -12,7 +12,7 @@ import torch
 from google.protobuf.message import Message
 from recaffe.blob import Blob
 from recaffe.errors import WeightsError
-from recaffe.layers import Layer
+from recaffe.layers.base import Layer
 from recaffe.proto import caffe_pb2, files
 
 if TYPE_CHECKING:

@@ -35,6 +35,22 @@ def test_every_public_name_is_there():
         recaffe.Nett  # noqa: B018
 
 
+def test_net_specs_are_written_as_in_pycaffe_without_torch():
+    code = """
+from recaffe import layers as L, params as P, NetSpec, to_proto
+n = NetSpec()
+n.data = L.Input(input_param={"shape": {"dim": [1, 3, 8, 8]}})
+n.pool = L.Pooling(n.data, kernel_size=2, pool=P.Pooling.MAX)
+import sys
+print([layer.type for layer in n.to_proto().layer], "torch" in sys.modules)
+"""
+    assert python(code) == "['Input', 'Pooling'] False"
+    assert (
+        python("import recaffe.net; from recaffe import layers as L; print(L.ReLU().to_proto().layer[0].type)")
+        == "ReLU"
+    )
+
+
 def test_phases_are_those_of_the_schema():
     from recaffe.proto import caffe_pb2
 

@@ -255,7 +255,7 @@ def test_backward_works_with_what_the_blobs_hold_without_a_forward_pass(make_net
 
 
 REFUSED = [
-    ('type: "Convolutional"', "unknown type 'Convolutional'; the nearest known one is 'Convolution'"),
+    ('type: "Convolutional"', "unknown type 'Convolutional'; the nearest is 'Convolution'"),
     ('type: "Convolution" convolution_param { num_output: 3 kernel_size: 2 group: 2 }', "3 outputs by 2 groups"),
     ('type: "Convolution" convolution_param { num_output: 2 }', "has 0 values for kernel"),
     ('type: "Convolution" convolution_param { num_output: 2 kernel_size: 9 }', r"kernel of \[9, 9\] on a smaller"),

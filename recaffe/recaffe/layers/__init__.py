@@ -1,31 +1,17 @@
-"""Layers, one class per type with the type's own name. Importing this package makes all of them known."""
+"""Layers, a few related classes per file, each with the name of its type; `catalogue` lists them.
 
-from recaffe.layers import (
-    accuracy,
-    convolution,
-    eltwise,
-    inner_product,
-    inputs,
-    lrn,
-    neuron,
-    plumbing,
-    pooling,
-    softmax,
-)
-from recaffe.layers.base import Layer, create_layer, layer_type_list
+Under the same name pycaffe has the layers of its net specification (`from caffe import layers as L`), so a type's name
+here is the function that writes such a layer: `L.Convolution(bottom, kernel_size=3)`. See `recaffe.net_spec`.
+"""
 
-__all__ = [
-    "Layer",
-    "accuracy",
-    "convolution",
-    "create_layer",
-    "eltwise",
-    "inner_product",
-    "inputs",
-    "layer_type_list",
-    "lrn",
-    "neuron",
-    "plumbing",
-    "pooling",
-    "softmax",
-]
+from __future__ import annotations
+
+from typing import Any
+
+
+def __getattr__(name: str) -> Any:
+    if name.startswith("_"):
+        raise AttributeError(name)
+    from recaffe import net_spec
+
+    return getattr(net_spec.layers, name)

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
-from recaffe.layers.base import Blobs, Layer, register
+from recaffe.layers.base import Blobs, Layer
 from recaffe.layers.softmax import class_indices, ignored_label
 
 
-@register
 class Accuracy(Layer):
     """Share of places whose label is among the top_k scores; an optional second top has it per class.
 

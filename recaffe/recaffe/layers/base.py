@@ -1,10 +1,9 @@
-"""What every layer has, and the table from type names to classes."""
+"""What every layer has."""
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 import torch
 from recaffe import mode
@@ -15,8 +14,6 @@ from recaffe.proto import caffe_pb2
 from recaffe.random_stream import global_stream
 
 Blobs = Sequence[Blob]
-LayerClass = TypeVar("LayerClass", bound="type[Layer]")
-_CLASSES: dict[str, type[Layer]] = {}
 
 
 class Layer:
@@ -127,24 +124,3 @@ class Layer:
             blob = Blob(shape)
             blob.set(torch.from_numpy(values))
             self.blobs.append(blob)
-
-
-def register(layer_class: LayerClass) -> LayerClass:
-    """Class decorator: makes the class known under its own name as a layer type."""
-    _CLASSES[layer_class.__name__] = layer_class
-    return layer_class
-
-
-def create_layer(param: Any) -> Layer:
-    """The layer that a LayerParameter describes. Raises NetError for an unknown type, naming the nearest known one."""
-    if param.type not in _CLASSES:
-        near = difflib.get_close_matches(param.type.lower(), [name.lower() for name in _CLASSES], n=1, cutoff=0.5)
-        known = [name for name in layer_type_list() if not near or name.lower() == near[0]]
-        hint = f"the nearest known one is {known[0]!r}" if near else f"known are: {', '.join(known)}"
-        raise NetError(f"layer {param.name!r} has the unknown type {param.type!r}; {hint}")
-    return _CLASSES[param.type](param)
-
-
-def layer_type_list() -> list[str]:
-    """The types that nets may use, sorted."""
-    return sorted(_CLASSES)

@@ -7,10 +7,9 @@ from typing import Any, ClassVar
 
 import torch
 from recaffe import mode
-from recaffe.layers.base import Blobs, Layer, register
+from recaffe.layers.base import Blobs, Layer
 
 
-@register
 class Convolution(Layer):
     """Cross-correlation over 1 to 3 spatial axes, in groups; every bottom goes through the same weights.
 

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
-from recaffe.layers.base import Blobs, Layer, register
+from recaffe.layers.base import Blobs, Layer
 from recaffe.proto import caffe_pb2
 
 
-@register
 class Eltwise(Layer):
     """PROD, SUM (with a coefficient per bottom) or MAX of bottoms of one shape, value by value.
 

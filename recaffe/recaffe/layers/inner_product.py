@@ -6,10 +6,9 @@ import math
 from collections.abc import Sequence
 
 import torch
-from recaffe.layers.base import Blobs, Layer, register
+from recaffe.layers.base import Blobs, Layer
 
 
-@register
 class InnerProduct(Layer):
     """top = bottom W^T + b, where all axes of the bottom from `axis` on are one vector.
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from recaffe import mode
 from recaffe.data.prefetch import Prefetcher
-from recaffe.layers.base import Blobs, Layer, register
+from recaffe.layers.base import Blobs, Layer
 from recaffe.random_stream import global_stream
 
 
@@ -24,7 +24,6 @@ class Source(Layer):
         pass
 
 
-@register
 class Input(Source):
     """Blobs that the caller fills. Shapes: one for all tops, one for each, or none (then reshape the blobs).
 
@@ -44,7 +43,6 @@ class Input(Source):
         pass
 
 
-@register
 class Data(Source):
     """Records of an LMDB in the order of their keys, batch after batch without end: images, and labels as second top.
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from recaffe.layers.base import Blobs, Layer, register
+from recaffe.layers.base import Blobs, Layer
 from recaffe.proto import caffe_pb2
 
 
-@register
 class LRN(Layer):
     """top = x s^-beta, s = k + (alpha / n) (sum of x^2 over a neighbourhood of n values).
 

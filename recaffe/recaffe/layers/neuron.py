@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import torch
 from recaffe import mode
-from recaffe.layers.base import Blobs, Layer, register
+from recaffe.layers.base import Blobs, Layer
 from recaffe.random_stream import global_stream
 
 
@@ -22,7 +22,6 @@ class Neuron(Layer):
             top[0].reshape(*bottom[0].shape)
 
 
-@register
 class ReLU(Neuron):
     """max(x, 0) + negative_slope min(x, 0). Source: src/caffe/layers/relu_layer.cpp.
 
@@ -50,7 +49,6 @@ class ReLU(Neuron):
                 bottom[0].set_diff(torch.ops.aten.threshold_backward(gradient, value, 0))
 
 
-@register
 class Dropout(Neuron):
     """At TRAIN a value survives with probability 1 - dropout_ratio and is scaled by 1 / (1 - dropout_ratio); at TEST
     nothing happens. Drops also where the layer is frozen.

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
-from recaffe.layers.base import Blobs, Layer, register
+from recaffe.layers.base import Blobs, Layer
 
 
-@register
 class Split(Layer):
     """Every top is the bottom; the gradients of the tops are summed. Nets insert it by themselves.
 
@@ -36,7 +35,6 @@ class Split(Layer):
             bottom[0].set_diff(total)
 
 
-@register
 class Concat(Layer):
     """The bottoms one after the other along `axis`. Source: src/caffe/layers/concat_layer.cpp."""
 
@@ -64,7 +62,6 @@ class Concat(Layer):
                 blob.set_diff(part.clone())
 
 
-@register
 class Flatten(Layer):
     """The axes from `axis` to `end_axis` become one; values and gradients are shared with the bottom.
 
@@ -87,7 +84,6 @@ class Flatten(Layer):
             bottom[0].share_diff(top[0])
 
 
-@register
 class Silence(Layer):
     """Takes blobs that nobody uses, so that they are no outputs of the net.
 

@@ -8,14 +8,13 @@ from typing import Any, ClassVar
 
 import torch
 from recaffe import mode
-from recaffe.layers.base import Blobs, Layer, register
+from recaffe.layers.base import Blobs, Layer
 from recaffe.proto import caffe_pb2
 from torch.nn.functional import pad as pad_tensor
 
 LOWEST = -torch.finfo(torch.float32).max  # what Caffe starts a maximum from
 
 
-@register
 class Pooling(Layer):
     """MAX or AVE over kernel_h x kernel_w windows of the last two of 4 axes.
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import torch
 from recaffe.errors import LabelError
-from recaffe.layers.base import Blobs, Layer, register
+from recaffe.layers.base import Blobs, Layer
 from recaffe.proto import caffe_pb2
 
 FLT_MIN = torch.finfo(torch.float32).tiny  # a probability is never taken as less: the largest loss is 87.3365
@@ -35,7 +35,6 @@ def ignored_label(param: Any) -> int | None:
     return param.ignore_label if param.HasField("ignore_label") else None
 
 
-@register
 class Softmax(Layer):
     """exp(x) / sum of exp(x) along `axis`."""
 
@@ -55,7 +54,6 @@ class Softmax(Layer):
             bottom[0].set_diff((gradient - inner).mul_(probability))
 
 
-@register
 class SoftmaxWithLoss(Layer):
     """Mean of -log(probability of the label).
 

@@ -1,0 +1,54 @@
+"""All layer types: the one place that lists the classes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from recaffe.errors import NetError
+from recaffe.layers.accuracy import Accuracy
+from recaffe.layers.base import Layer
+from recaffe.layers.convolution import Convolution
+from recaffe.layers.eltwise import Eltwise
+from recaffe.layers.inner_product import InnerProduct
+from recaffe.layers.inputs import Data, Input
+from recaffe.layers.lrn import LRN
+from recaffe.layers.neuron import Dropout, ReLU
+from recaffe.layers.plumbing import Concat, Flatten, Silence, Split
+from recaffe.layers.pooling import Pooling
+from recaffe.layers.softmax import Softmax, SoftmaxWithLoss
+from recaffe.proto.text import nearest_name
+
+_CLASSES: dict[str, type[Layer]] = {
+    layer_class.__name__: layer_class
+    for layer_class in (
+        Accuracy,
+        Concat,
+        Convolution,
+        Data,
+        Dropout,
+        Eltwise,
+        Flatten,
+        InnerProduct,
+        Input,
+        LRN,
+        Pooling,
+        ReLU,
+        Silence,
+        Softmax,
+        SoftmaxWithLoss,
+        Split,
+    )
+}
+
+
+def create_layer(param: Any) -> Layer:
+    """The layer that a LayerParameter describes. Raises NetError for an unknown type, naming the nearest known one."""
+    if param.type not in _CLASSES:
+        hint = nearest_name(param.type, layer_type_list())
+        raise NetError(f"layer {param.name!r} has the unknown type {param.type!r}; {hint}")
+    return _CLASSES[param.type](param)
+
+
+def layer_type_list() -> list[str]:
+    """The types that nets may use, sorted."""
+    return sorted(_CLASSES)
