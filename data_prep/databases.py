@@ -22,7 +22,7 @@ from data_prep.scales import Scale
 from data_prep.splits import SPLITS, balance, check_labels
 from data_prep.whole_folder import disk_full_is_data_error, whole_folder
 from layerwise.applications import VALIDATION_FRACTION
-from layerwise.files import file_digest, write_csv, write_json
+from layerwise.files import file_digest, read_json, write_csv, write_json
 from layerwise.records import BoxXYXY, Candidate, PatchTransform
 
 PATCH_COLUMNS = (
@@ -60,7 +60,7 @@ def plan_patches(
     rng = np.random.default_rng(seed)
     of_split = {split: [candidate for candidate, where in candidates if where == split] for split in SPLITS}
     needed = ("train", "test") if patch_level_validation else SPLITS
-    check_labels("candidate", {split: np.array([c.label for c in of_split[split]]) for split in needed})
+    check_labels("candidates", {split: np.array([c.label for c in of_split[split]]) for split in needed})
     # A patch is a (candidate, number of its transform) pair, flattened, until it is known which are wanted.
     n = scale.patches_per_candidate
     labels = {split: np.repeat([c.label for c in of_split[split]], n).astype(np.int64) for split in ("train", "val")}
@@ -75,7 +75,7 @@ def plan_patches(
     planned = {split: _planned(of_split[split], n, wanted[split], seed) for split in wanted}
     n_test = max(min(scale.test_patches_per_candidate, scale.max_test_patches // max(len(of_split["test"]), 1)), 1)
     planned["test"] = _planned(of_split["test"], n_test, np.arange(n_test * len(of_split["test"])), seed)
-    check_labels("patch", {split: np.array([p.candidate.label for p in planned[split]]) for split in SPLITS})
+    check_labels("patches", {split: np.array([p.candidate.label for p in planned[split]]) for split in SPLITS})
     return planned
 
 
@@ -120,7 +120,7 @@ def build_databases(
             "patches_csv_sha256": file_digest(partial_folder / "patches.csv"),
         }
         write_json(partial_folder / MANIFEST, manifest)
-    return manifest
+    return read_json(folder / MANIFEST)
 
 
 def cut_patches(job: FrameJob, spool: Path, size: int) -> None:

@@ -17,8 +17,10 @@ from data_prep.polyp_detector import Detector, Proposed, fit_detector, propose
 from data_prep.polyp_readers import FrameRef, load_frame
 from data_prep.splits import SPLITS, Group, check_no_leak, split_by_group
 from data_prep.whole_folder import disk_full_is_data_error, whole_folder
-from layerwise.files import read_csv, write_csv, write_json
+from layerwise.files import read_csv, read_json, write_csv, write_json
 from layerwise.records import BoxXYXY, Candidate, Lesion
+
+MIN_FIT = 0.3  # chosen: on the phantom, the boxes of the hits fit their lesions better, at equal sensitivity
 
 FRAME_COLUMNS = ("frame_id", "group_id", "split", "n_lesions", "path", "width_px", "height_px")
 BOX_COLUMNS = ("x0_px", "y0_px", "x1_px", "y1_px")
@@ -87,7 +89,7 @@ def build_candidates(
     frames = list(ordered_map(examine, refs, workers, "frames"))
     split_of = split_by_group(_groups(frames), seed, test_fraction, val_fraction)
     training = [frame for frame in frames if split_of[frame.ref.group_id] == "train"]
-    detector = fit_detector([frame.proposed for frame in training], [frame.hit_lesion_ids for frame in training])
+    detector = fit_detector([frame.proposed for frame in training], [_fitting_hits(frame) for frame in training])
     candidates = [candidate for frame in frames for candidate in propose_candidates(frame, detector)]
     record = {
         **facts,
@@ -104,7 +106,7 @@ def build_candidates(
         write_csv(partial / "lesions.csv", LESION_COLUMNS, (_lesion_row(lesion, split_of) for lesion in lesions))
         write_csv(partial / "candidates.csv", CANDIDATE_COLUMNS, (_candidate_row(c, split_of) for c in candidates))
         write_json(partial / "detector.json", record)
-    return record
+    return read_json(folder / "detector.json")
 
 
 def read_candidates(folder: Path) -> list[tuple[Candidate, str]]:
@@ -149,6 +151,23 @@ def propose_candidates(frame: ExaminedFrame, detector: Detector) -> list[Candida
         )
         for rank, (index, score) in enumerate(zip(kept, scores, strict=True), start=1)
     ]
+
+
+def _fitting_hits(frame: ExaminedFrame) -> tuple[str, ...]:
+    """Per proposal the lesion it shows as a whole, or "": what the detector's classifier is to look for.
+
+    A hit whose box overlaps the lesion's by less than MIN_FIT (intersection over union) shows a fragment or the
+    surroundings, unless no other hits the lesion better. For every other purpose a hit is a hit.
+    """
+    hits = np.array(frame.hit_lesion_ids, np.str_)
+    low, high = frame.proposed.boxes_xyxy_px[:, :2], frame.proposed.boxes_xyxy_px[:, 2:]
+    for lesion in frame.lesions:
+        box = np.array(lesion.box_xyxy_px, np.float32)
+        shared = np.prod(np.maximum(np.minimum(high, box[2:]) - np.maximum(low, box[:2]), 0), axis=1)
+        fit = shared / (np.prod(high - low, axis=1) + np.prod(box[2:] - box[:2]) - shared)
+        own = hits == lesion.lesion_id
+        hits[own & (fit < min(MIN_FIT, fit[own].max(initial=0)))] = ""
+    return tuple(hits.tolist())
 
 
 def _performance(

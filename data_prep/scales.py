@@ -34,7 +34,7 @@ SCALES = {
         Scale("smoke", 0.4, 4, 2, 400, 160, 2_000),
         # chosen: two cores train about 120 patches/s on real Caffe; this is one epoch in half a minute, and scoring
         # the test set in one minute.
-        Scale("demo", 0.4, 8, 5, 4_000, 800, 15_000),
+        Scale("demo", 0.4, 12, 5, 4_000, 800, 15_000),
         # Paper, section VI-A: half of the frames, all 120 patches, 100,000 for training of which 20 % validate.
         # chosen: the test set's limit, which the paper does not have; 2 million patches of 227 px are 300 GB.
         Scale("paper", 0.5, 120, 120, _POLYP.n_train_patches, _POLYP.n_validation_patches, 2_000_000),

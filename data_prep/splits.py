@@ -91,7 +91,7 @@ def balance(labels: np.ndarray, limit: int, rng: np.random.Generator) -> np.ndar
 
 
 def check_labels(what: str, labels: Mapping[str, np.ndarray], n_classes: int = 2) -> None:
-    """Raise DataError if a split has no `what` (candidate, patch), none of a class, or a label outside the classes.
+    """Raise DataError if a split has no `what` ("patches"), none of a class, or a label outside the classes.
 
     labels: split -> (N,) of 0 to n_classes - 1.
     """
@@ -104,6 +104,6 @@ def check_labels(what: str, labels: Mapping[str, np.ndarray], n_classes: int = 2
         if missing:
             none_of = f"none of class {missing[0]}" if present else "none at all"
             raise DataError(
-                f"the {split} split has {len(found)} {what}s, {none_of}. Give it more groups (videos), or draw the "
+                f"the {split} split has {len(found)} {what}, {none_of}. Give it more groups (videos), or draw the "
                 "split with another --seed."
             )

@@ -15,12 +15,14 @@ from layerwise.errors import DataError
 
 # chosen: the paper's detector is described as sensitive rather than specific; several candidates per frame leave the
 # CNN something to decide. The mean is met by the threshold on the training frames, the most is a hard limit.
-CANDIDATES_PER_FRAME = 7.0
+CANDIDATES_PER_FRAME = 7.5
 MAX_CANDIDATES_PER_FRAME = 8
-# chosen: of two boxes that share this much of the smaller one, the better stays; a part of a polyp is no second find.
-MAX_SHARED = 0.7
+# chosen: of two boxes that share this much of the smaller one, and whose areas differ less than by this factor, the
+# better stays: part of a polyp is no second find, but a small polyp may lie within the box of a fold.
+MAX_SHARED, SIMILAR_AREA = 0.5, 10.0
 _C = 0.001  # chosen: a strong penalty on the coefficients; few videos, but hundreds of products of features
-_DIGITS = 6  # kept of what is fitted, so that another BLAS gives the same detector
+_MAX_MISSES = 20_000  # chosen: proposals without a lesion to learn from; more cost time and change nothing
+_DIGITS = 4  # kept of what is fitted: the minimum is found far more closely, so rounding hides the order of sums
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class Detector:
     def score(self, features: np.ndarray) -> np.ndarray:
         """(N, F) -> (N,) float64 in [0, 1]."""
         logit = _expand(features, self.centre, self.spread) @ np.asarray(self.weights) + self.intercept
-        return np.round(1 / (1 + np.exp(-logit)), _DIGITS)
+        return np.round(1 / (1 + np.exp(-logit)), 6)
 
     def select(self, proposed: Proposed) -> tuple[np.ndarray, np.ndarray]:
         """Indices (K,) of the kept proposals, best first, and their scores (K,)."""
@@ -72,6 +74,7 @@ class Detector:
             "n_sectors": voting.N_SECTORS,
             "max_candidates_per_frame": MAX_CANDIDATES_PER_FRAME,
             "max_shared": MAX_SHARED,
+            "similar_area": SIMILAR_AREA,
             **asdict(self),
         }
 
@@ -80,7 +83,7 @@ class Detector:
 
 
 def suppress(boxes_xyxy_px: np.ndarray, scores: np.ndarray, threshold: float) -> np.ndarray:
-    """Indices (K,) int64, best first, of boxes that score at least threshold and lie in (or around) no better one."""
+    """Indices (K,) int64, best first, of boxes that score at least threshold and repeat no better one."""
     low, high = boxes_xyxy_px[:, :2], boxes_xyxy_px[:, 2:]
     areas = np.prod(high - low, axis=1)
     kept: list[int] = []
@@ -89,7 +92,8 @@ def suppress(boxes_xyxy_px: np.ndarray, scores: np.ndarray, threshold: float) ->
             break
         overlap = np.minimum(high[kept], high[index]) - np.maximum(low[kept], low[index])
         shared = np.prod(np.maximum(overlap, 0), axis=1)
-        if not np.any(shared > MAX_SHARED * np.minimum(areas[kept], areas[index])):
+        small, large = np.minimum(areas[kept], areas[index]), np.maximum(areas[kept], areas[index])
+        if not np.any((shared > MAX_SHARED * small) & (large < SIMILAR_AREA * small)):
             kept.append(int(index))
     return np.array(kept, np.int64)
 
@@ -97,7 +101,7 @@ def suppress(boxes_xyxy_px: np.ndarray, scores: np.ndarray, threshold: float) ->
 def fit_detector(frames: list[Proposed], hit_lesion_ids: list[tuple[str, ...]]) -> Detector:
     """Fit the classifier on the proposals of the training frames, and its threshold to CANDIDATES_PER_FRAME on them.
 
-    hit_lesion_ids: per frame and proposal the lesion it hits, or "". Every lesion weighs the same, however many of the
+    hit_lesion_ids: per frame and proposal the lesion it shows, or "". Every lesion weighs the same, however many of the
     proposals hit it, and all lesions together as much as the rest. DataError if no proposal hits or all do.
     """
     from sklearn.linear_model import LogisticRegression  # heavy, and only the fitting process needs it
@@ -110,12 +114,16 @@ def fit_detector(frames: list[Proposed], hit_lesion_ids: list[tuple[str, ...]]) 
             f"of {len(labels)} proposals in {len(frames)} training frames {int(labels.sum())} hit a lesion; the "
             "detector needs both kinds to learn from. Check the masks, or give more training groups."
         )
+    misses = np.flatnonzero(labels == 0)
+    used = np.ones(len(labels), bool)
+    used[np.random.default_rng(0).permutation(misses)[_MAX_MISSES:]] = False
+    features, lesions, labels = features[used], lesions[used], labels[used]
     _, which, counts = np.unique(lesions, return_inverse=True, return_counts=True)
     n_lesions = len(counts) - 1
     weights = np.where(labels == 1, np.sum(labels == 0) / n_lesions / counts[which], 1.0)
     centre = _rounded(features.mean(0))
     spread = _rounded(features.std(0) + 1e-3)
-    model = LogisticRegression(C=_C, max_iter=1000, tol=1e-3)
+    model = LogisticRegression(C=_C, solver="newton-cholesky", tol=1e-8)
     model.fit(_expand(features, centre, spread), labels, sample_weight=weights)
     every = Detector(centre, spread, _rounded(model.coef_[0]), _rounded(np.atleast_1d(model.intercept_))[0], 0.0)
     scores = np.sort(np.concatenate([every.select(frame)[1] for frame in frames]))[::-1]
