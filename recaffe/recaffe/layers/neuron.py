@@ -66,8 +66,9 @@ class Dropout(Neuron):
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         value = bottom[0].tensor()
         if self.is_train:
-            self._mask = self._draw(bottom[0].shape)
-            top[0].set(value * self._mask)
+            mask = self._draw(bottom[0].shape)
+            top[0].set(value * mask)
+            self._mask = mask if self.needs_backward else None
         elif top[0] is not bottom[0]:
             top[0].set(value.clone())
 
