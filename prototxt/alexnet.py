@@ -30,6 +30,11 @@ POOLED = ("conv1", "conv2", "conv5")
 LayerOptions = Callable[[str], dict[str, Any]]
 
 
+def no_options(layer: str) -> dict[str, Any]:
+    """For a net whose weights will all be copied."""
+    return {}
+
+
 def train_val(
     application: Application,
     scheme: Scheme,
@@ -59,7 +64,7 @@ def train_val(
 
     train = NetSpec()
     train.data, train.label = _data(caffe_pb2.TRAIN, train_lmdb, train_batch)
-    logits = add_alexnet(train, net, application.fc8, application.n_classes, learned)
+    logits = _add_fc8(train, add_alexnet(train, net, learned), application, learned)
     train.accuracy = layers.Accuracy(logits, train.label, include={"phase": caffe_pb2.TEST})
     train.loss = layers.SoftmaxWithLoss(logits, train.label)
 
@@ -75,18 +80,16 @@ def deploy(application: Application, net: NetRecord, batch: int) -> Any:
     """
     spec = NetSpec()
     spec.data = layers.Input(input_param={"shape": {"dim": [batch, *net.input_shape]}})
-    spec.prob = layers.Softmax(add_alexnet(spec, net, application.fc8, application.n_classes))
+    spec.prob = layers.Softmax(_add_fc8(spec, add_alexnet(spec, net), application))
     message = spec.to_proto()
     message.name = _net_name(application, net)
     return message
 
 
-def add_alexnet(
-    spec: NetSpec, net: NetRecord, fc8: str, n_classes: int, options: LayerOptions = lambda layer: {}
-) -> Any:
-    """Assign conv1 to fc7, then the last layer under the name `fc8`, to `spec` above spec.data; return the logits.
+def add_alexnet(spec: NetSpec, net: NetRecord, options: LayerOptions = no_options) -> Any:
+    """Assign conv1 to fc7 with their ReLU, LRN, pools and dropout to `spec`, above spec.data; return the last top.
 
-    options: fillers and rates of a learned layer, asked for by conv1 ... fc7, fc8.
+    options: fillers and rates of a learned layer, by its name.
     """
     top = spec.data
     for number, (name, window) in enumerate(CONVOLUTIONS.items(), start=1):
@@ -100,8 +103,13 @@ def add_alexnet(
         spec[name] = layers.InnerProduct(top, num_output=net.widths[name], **options(name))
         spec[f"relu{number}"] = top = layers.ReLU(spec[name], in_place=True)
         spec[f"drop{number}"] = top = layers.Dropout(top, dropout_ratio=0.5, in_place=True)
-    spec[fc8] = layers.InnerProduct(top, num_output=n_classes, **options("fc8"))
-    return spec[fc8]
+    return top
+
+
+def _add_fc8(spec: NetSpec, bottom: Any, application: Application, options: LayerOptions = no_options) -> Any:
+    """Assign fc8_<application> to `spec`; return its top, the logits."""
+    spec[application.fc8] = layers.InnerProduct(bottom, num_output=application.n_classes, **options("fc8"))
+    return spec[application.fc8]
 
 
 def _data(phase: int, lmdb: str | Path, batch: int) -> Any:
