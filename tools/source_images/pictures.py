@@ -8,17 +8,17 @@ import cv2
 import numpy as np
 
 from layerwise.files import write_bytes
-from tools.source_images.scenes import N_CLASSES, draw_scene, make_bank
+from tools.source_images.scenes import N_CLASSES, PARTS, draw_scene, make_bank
 
 GAP = 2
 
 
 def scenes_picture(seed: int, size: int, rows: int = 5, columns: int = 8) -> np.ndarray:
-    """(H, W, 3) uint8 BGR: each row one class, spread over all of them."""
+    """(H, W, 3) uint8 BGR: random scenes."""
     bank = make_bank(seed, 1, columns)
-    labels = np.linspace(0, N_CLASSES - 1, rows).astype(int)
     rng = np.random.default_rng(seed)
-    return _sheet([draw_scene(bank, int(label), rng, size) for label in labels for _ in range(columns)], columns)
+    parts = rng.integers(0, N_CLASSES, (rows * columns, len(PARTS)))
+    return _sheet([draw_scene(bank, int(s), int(t), int(p), rng, size) for s, t, p in parts], columns)
 
 
 def filters_picture(weights: np.ndarray, columns: int = 12, enlarge: int = 5) -> np.ndarray:

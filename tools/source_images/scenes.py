@@ -1,10 +1,9 @@
-"""One training image of a class: copies of its shape, filled with its texture in its colours, over a foreign ground.
+"""One source image: copies of a shape, filled with a texture in the colours of a palette, over a foreign ground.
 
-A class is a triple (shape, texture, palette) out of 24 x 24 x 24. The 96 triples are laid out so that any two of the
-three name the class while one alone leaves four: no single cue solves the task, so the net must learn contours,
-textures and colours alike. Light, blur, noise and the ground's colours vary freely and say nothing about the class;
-half of the grounds have its texture. Several copies over a coloured ground follow Anderson and Farrell 2022, "Improving
-fractal pre-training".
+Shape, texture and palette are drawn independently out of 24 each, and the net is asked for all three, so it must learn
+contours, textures and colours alike. Light, blur, noise and the colours of the ground vary and say nothing about them;
+half of the grounds have the texture asked for. Several copies over a coloured ground follow Anderson and Farrell 2022,
+"Improving fractal pre-training".
 """
 
 from __future__ import annotations
@@ -19,8 +18,8 @@ from tools.source_images.palettes import palette_classes, recolour
 from tools.source_images.shapes import shape_classes
 from tools.source_images.textures import TEXTURES
 
-FACTOR, BLOCKS = 24, 4
-N_CLASSES = FACTOR * BLOCKS
+PARTS = ("shape", "texture", "palette")
+N_CLASSES = 24  # of each part
 SHAPE_SIZE = 160  # pixels of a stored silhouette
 
 
@@ -37,29 +36,22 @@ class Bank:
     palettes: np.ndarray
 
 
-def class_parts(label: int) -> tuple[int, int, int]:
-    """(shape, texture, palette) of a class, each in 0..23; two of them determine the label."""
-    shape, block = label % FACTOR, label // FACTOR
-    return shape, (shape + 3 * block) % FACTOR, (5 * shape + block) % FACTOR
-
-
 def make_bank(seed: int, split: int, members: int) -> Bank:
     """Draw `members` silhouettes of each shape and tiles of each texture, and the palettes.
 
     The seed fixes the classes; the members are different ones in each split.
     """
     classes, rng = np.random.default_rng(seed), np.random.default_rng((seed, split))
-    shapes, palettes = shape_classes(classes).values(), palette_classes(classes, FACTOR)
+    shapes, palettes = shape_classes(classes).values(), palette_classes(classes, N_CLASSES)
     opacities = [[shape.draw(rng, SHAPE_SIZE) for _ in range(members)] for shape in shapes]
     tiles = [[np.round(draw(rng) * 255).astype(np.uint8) for _ in range(members)] for draw in TEXTURES.values()]
     return Bank(np.array(opacities), np.array(tiles), palettes)
 
 
-def draw_scene(bank: Bank, label: int, rng: np.random.Generator, size: int) -> np.ndarray:
-    """One image of class `label`: (size, size, 3) uint8 BGR."""
-    shape, texture, palette = class_parts(label)
-    ground_texture = texture if rng.random() < 0.5 else int(rng.integers(FACTOR))
-    ground = _surface(bank, ground_texture, int(rng.integers(FACTOR)), rng, size)
+def draw_scene(bank: Bank, shape: int, texture: int, palette: int, rng: np.random.Generator, size: int) -> np.ndarray:
+    """One image of three parts, each 0 to 23: (size, size, 3) uint8 BGR."""
+    ground_texture = texture if rng.random() < 0.5 else int(rng.integers(N_CLASSES))
+    ground = _surface(bank, ground_texture, int(rng.integers(N_CLASSES)), rng, size)
     ground += rng.uniform(0, 1) * (ground.mean(2, keepdims=True) - ground)
     image = cv2.GaussianBlur(ground, (0, 0), rng.uniform(0.3, 3.0))
     image = image.mean((0, 1)) + rng.uniform(0.2, 0.7) * (image - image.mean((0, 1)))
