@@ -55,9 +55,10 @@ $(SETUP_STAMP): requirements.lock requirements-dev.lock recaffe/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo \
 	    'make setup: $(PYTHON) is missing or older than Python 3.11: name a newer one, make setup PYTHON=python3.12' >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(RUN) pip install --disable-pip-version-check $(PIP_ARGS) -r requirements-dev.lock
-	$(RUN) pip install --disable-pip-version-check --no-deps --no-build-isolation --config-settings editable_mode=compat \
-	    --editable ./recaffe
+	@echo 'installing the pinned packages into $(VENV) (a minute or two)'
+	@$(RUN) pip install --quiet --disable-pip-version-check $(PIP_ARGS) -r requirements-dev.lock
+	@$(RUN) pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation \
+	    --config-settings editable_mode=compat --editable ./recaffe
 	@touch $@
 
 # One BLAS thread per worker: the workers already fill the cores.

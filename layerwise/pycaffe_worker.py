@@ -134,7 +134,7 @@ def serve(job_path):
     with open(job_path) as handle:
         job = json.load(handle)
     try:
-        import caffe
+        import caffe  # pyright: ignore[reportMissingImports] - only real Caffe's Python has it
 
         if not hasattr(caffe, "SGDSolver"):
             raise ImportError("this 'caffe' is not pycaffe: %s" % getattr(caffe, "__file__", "?"))

@@ -40,8 +40,8 @@ class Scale:
 
 SCALES = {
     "smoke": Scale(6, 10, 5.0, (1, 0, 1)),
-    # chosen: the paper's 40 videos, so that validation and test have more than a handful of groups; about a third of the
-    # frames with a polyp; about a minute on two cores.
+    # chosen: the paper's 40 videos, so that validation and test have more than a handful of groups; about a third of
+    # the frames with a polyp; about a minute on two cores.
     "demo": Scale(40, 28, 5.0, (1, 0, 1, 2, 1, 0, 1)),
     # Paper, section VI-A: 40 videos, 18,900 frames to train and 18,900 to test.
     "paper": Scale(40, 945, 25.0, (1, 0, 1, 0, 2)),

@@ -44,6 +44,10 @@ def train(caffe: Any, solver_path: Path, weights_path: Path, history_path: Path,
 
 
 def _validate(solver: Any) -> list[float]:
-    """Accuracy of each part: means over test_iter batches of the test net, which has the weights of the train net."""
+    """Accuracy of each part: means over test_iter batches of the test net.
+
+    A test net has weights of its own until it is told to share (solver.cpp, Solver::Test does so before each test).
+    """
+    solver.test_nets[0].share_with(solver.net)
     answers = [solver.test_nets[0].forward() for _ in range(solver.param.test_iter[0])]
     return [float(np.mean([answer[f"accuracy_{part}"] for answer in answers])) for part in PARTS]
