@@ -25,7 +25,7 @@ IMAGES := caffe-cpu caffe-gpu recaffe
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup test lint caffe models source-weights prototxt bench clean distclean $(POLYP) $(IMAGES:%=docker-%)
+.PHONY: help setup test lint caffe models source-weights prototxt bench bench-gpu clean distclean $(POLYP) $(IMAGES:%=docker-%)
 
 help: ## this list
 	@echo 'make <target> [KNOB=value ...]'
@@ -73,7 +73,7 @@ lint: setup ## style and types
 caffe: ## real Caffe 1.0 under .caffe, without root (Linux x86-64)
 	@$(PYTHON) -m tools.real_caffe
 
-models: setup ## fetch and verify the original bvlc_alexnet weights (233 MB)
+models: setup ## fetch and verify the original bvlc_alexnet weights (244 MB)
 	$(RUN) tools.fetch_model bvlc_alexnet
 
 source-weights: setup ## make the embedded source weights anew (about an hour on 2 cores)
@@ -84,6 +84,10 @@ prototxt: setup ## regenerate the committed prototxt files
 
 bench: setup ## seconds per training step, recaffe against real Caffe (BENCH_ARGS="--net alexnet --batch 32")
 	$(VENV)/bin/python recaffe/benchmarks/step.py $(BENCH_ARGS)
+
+bench-gpu: setup ## the tests that need a CUDA device, and the seconds there
+	$(RUN) pytest -m gpu $(TEST_ARGS)
+	$(VENV)/bin/python recaffe/benchmarks/step.py --device gpu --net alexnet --batch 128 --first-learning conv1
 
 clean: ## remove caches; runs, data and the environment stay
 	rm -rf .pytest_cache .ruff_cache .hypothesis .benchmarks build dist *.egg-info recaffe/build recaffe/*.egg-info

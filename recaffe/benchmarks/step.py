@@ -1,6 +1,6 @@
 """Seconds per training step of AlexNet, recaffe against real Caffe, on this machine.
 
-python recaffe/benchmarks/step.py [--net alexnet_half] [--first-learning conv4] [--batch 32] [--threads 2]
+python recaffe/benchmarks/step.py [--net alexnet_half] [--first-learning conv4] [--batch 32] [--device gpu]
 
 Both run the same prototxt (Input layers filled once, so no database) in turns, each in its own process; a step is
 `solver.step(1)`. Real Caffe is taken from $CAFFE_PYTHON or .caffe/caffe-python; without it only recaffe is timed.
@@ -60,11 +60,15 @@ def net_prototxt(name: str, batch: int, first_learning: str) -> str:
     return text.format(net.to_proto())
 
 
-def time_steps(caffe, solver_path, steps):
+def time_steps(caffe, solver_path, steps, device):
     """Seconds of each of `steps` iterations, after two that do not count."""
     import numpy as np
 
-    caffe.set_mode_cpu()
+    if device == "gpu":
+        caffe.set_device(0)
+        caffe.set_mode_gpu()
+    else:
+        caffe.set_mode_cpu()
     solver = caffe.get_solver(solver_path)
     numbers = np.random.RandomState(0)
     data, label = solver.net.blobs["data"], solver.net.blobs["label"]
@@ -75,15 +79,16 @@ def time_steps(caffe, solver_path, steps):
     for _ in range(steps):
         start = time.time()
         solver.step(1)
+        float(solver.net.blobs["loss"].data)  # a GPU is done only when somebody looks
         seconds.append(time.time() - start)
     return seconds
 
 
-def run_engine(engine: str, python: str, solver: Path, steps: int, threads: int) -> list[float]:
+def run_engine(engine: str, python: str, solver: Path, steps: int, threads: int, device: str) -> list[float]:
     """`time_steps` in a process of its own."""
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     environment = {**os.environ, "GLOG_minloglevel": "2", **dict.fromkeys(names, str(threads))}
-    command = [python, __file__, "--time", engine, str(solver), str(steps)]
+    command = [python, __file__, "--time", engine, str(solver), str(steps), device]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(f"{engine} failed:\n{done.stderr[-2000:]}")
@@ -98,11 +103,14 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--rounds", type=int, default=2, help="turns of each engine")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", choices=("cpu", "gpu"), default="cpu", help="of both engines")
     options = parser.parse_args()
 
     engines = {"recaffe": sys.executable}
-    caffe_python = os.environ.get("CAFFE_PYTHON", str(REPOSITORY / ".caffe" / "caffe-python"))
-    if Path(caffe_python).exists():
+    # What `make caffe` makes has no GPU code; a Caffe that has is named by $CAFFE_PYTHON.
+    own = "" if options.device == "gpu" else str(REPOSITORY / ".caffe" / "caffe-python")
+    caffe_python = os.environ.get("CAFFE_PYTHON", own)
+    if caffe_python and Path(caffe_python).exists():
         engines["caffe"] = caffe_python
     with tempfile.TemporaryDirectory() as folder:
         net, solver = Path(folder, "net.prototxt"), Path(folder, "solver.prototxt")
@@ -112,8 +120,9 @@ def main() -> None:
         seconds: dict[str, list[float]] = {engine: [] for engine in engines}
         for _ in range(options.rounds):
             for engine, python in engines.items():
-                seconds[engine] += run_engine(engine, python, solver, options.steps, options.threads)
-    print(f"{options.net}, batch {options.batch}, learning from {options.first_learning}, {options.threads} threads")
+                seconds[engine] += run_engine(engine, python, solver, options.steps, options.threads, options.device)
+    place = "GPU" if options.device == "gpu" else f"{options.threads} threads"
+    print(f"{options.net}, batch {options.batch}, learning from {options.first_learning}, {place}")
     for engine, values in seconds.items():
         best, middle = min(values) * 1e3, statistics.median(values) * 1e3
         print(f"{engine:8} best {best:8.1f} ms   median {middle:8.1f} ms   {options.batch * 1e3 / best:7.0f} images/s")
@@ -130,6 +139,6 @@ if __name__ == "__main__":
             import recaffe as engine_module
         else:
             import caffe as engine_module
-        print(json.dumps(time_steps(engine_module, sys.argv[3], int(sys.argv[4]))))
+        print(json.dumps(time_steps(engine_module, sys.argv[3], int(sys.argv[4]), sys.argv[5])))
     else:
         main()
