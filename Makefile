@@ -5,6 +5,9 @@ VENV ?= .venv
 DOCKER ?= docker
 RUN := $(VENV)/bin/python -m
 
+# Waiting threads sleep instead of spinning: on a machine that does other work too, a step takes half the time.
+export OMP_WAIT_POLICY ?= PASSIVE
+
 # Knobs: each is passed on as an option, and only if it is set.
 # ENGINE DATA WEIGHTS NET SEED EPOCHS BATCH SCALE DATA_SEED; RESUME=1 goes on with a run, RESTART=1 begins it again.
 # $(call option,--name,VARIABLE)
