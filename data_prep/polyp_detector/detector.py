@@ -17,10 +17,12 @@ from layerwise.errors import DataError
 # CNN something to decide. The mean is met by the threshold on the training frames, the most is a hard limit.
 CANDIDATES_PER_FRAME = 7.5
 MAX_CANDIDATES_PER_FRAME = 8
+# chosen: an eighth of the frame, in working pixels; smaller boxes grow to it, for the CNN to see where they lie.
+MIN_BOX_PX = voting.WORKING_SIDE_PX / 8
 # chosen: of two boxes that share this much of the smaller one, and whose areas differ less than by this factor, the
 # better stays: part of a polyp is no second find, but a small polyp may lie within the box of a fold.
 MAX_SHARED, SIMILAR_AREA = 0.5, 10.0
-_C = 0.001  # chosen: a strong penalty on the coefficients; few videos, but hundreds of products of features
+_C = 0.01  # chosen: by validation videos; a strong penalty, there are few videos and hundreds of products of features
 _MAX_MISSES = 20_000  # chosen: proposals without a lesion to learn from; more cost time and change nothing
 _DIGITS = 4  # kept of what is fitted: the minimum is found far more closely, so rounding hides the order of sums
 
@@ -37,7 +39,9 @@ def propose(image_rgb: np.ndarray) -> Proposed:
     """Proposals of a (H, W, 3) uint8 frame, before the classifier: many, and nearly every polyp among them."""
     image = voting.prepare(image_rgb)
     boxes, features = describe(image, voting.propose(image))
-    return Proposed(boxes / np.float32(image.scale), features)
+    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+    halves = np.maximum(boxes[:, 2:] - boxes[:, :2], MIN_BOX_PX) / 2
+    return Proposed(np.hstack([centres - halves, centres + halves]) / np.float32(image.scale), features)
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,7 @@ class Detector:
             "radii_px": voting.RADII_PX,
             "n_sectors": voting.N_SECTORS,
             "max_candidates_per_frame": MAX_CANDIDATES_PER_FRAME,
+            "min_box_px": MIN_BOX_PX,
             "max_shared": MAX_SHARED,
             "similar_area": SIMILAR_AREA,
             **asdict(self),

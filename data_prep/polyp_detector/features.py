@@ -20,6 +20,9 @@ FEATURES = (
     "weakest_eighths",
     "contrast",
     *(f"{plane}_{what}" for plane in _PLANES for what in ("inside", "difference", "spread_inside", "spread_around")),
+    *(f"{plane}_{what}" for plane in _PLANES[:2] for what in ("step", "step_least_quarter", "step_most_quarter")),
+    "vote_rank",
+    "contrast_rank",
     "outline_mean",
     "outline_weakest",
     "outline_spread",
@@ -68,6 +71,12 @@ def describe(image: WorkingImage, proposals: Proposals) -> tuple[np.ndarray, np.
             values_in.std(1),
             values_out.std(1),
         ]
+    raw = _sample(image.planes, x, y)
+    for plane in range(2):
+        steps = raw[:, :, _INSIDE, plane].mean(2).mean(1, keepdims=True) - raw[:, :, _AROUND, plane].mean(2)
+        steps = np.sort(np.clip(steps, -0.5, 0.5), axis=1)
+        columns += [steps.mean(1), steps[:, : N_ANGLES // 4].mean(1), steps[:, -N_ANGLES // 4 :].mean(1)]
+    columns += [_rank(proposals.vote), _rank(proposals.contrast)]
     rim = values[:, :, _OUTLINE, 0].min(2).mean(1)
     extent = points.max(1) - points.min(1)
     centred = (boxes[:, :2] + boxes[:, 2:]) / 2 - np.array([width / 2, height / 2], np.float32)
@@ -83,6 +92,11 @@ def describe(image: WorkingImage, proposals: Proposals) -> tuple[np.ndarray, np.
         np.hypot(centred[:, 0], centred[:, 1]) / np.hypot(width, height),
     ]
     return boxes, np.stack(columns, 1).astype(np.float32)
+
+
+def _rank(values: np.ndarray) -> np.ndarray:
+    """How many of the frame's proposals have more, as a logarithm."""
+    return np.log1p(np.argsort(np.argsort(-values, kind="stable"), kind="stable"))
 
 
 class _Outline:
