@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,8 +50,9 @@ def disk_full_is_data_error(target: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, lmdb.Error) as error:
-        full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-        if not full and not isinstance(error, lmdb.DiskError):
+        full = isinstance(error, lmdb.DiskError) or getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
+        cut_short = isinstance(error, lmdb.Error) and os.strerror(errno.EIO) in str(error)  # how LMDB names it mostly
+        if not full and not cut_short:
             raise
         there = next(folder for folder in target.absolute().parents if folder.exists())
         free_mib = shutil.disk_usage(there).free >> 20

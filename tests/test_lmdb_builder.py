@@ -83,14 +83,21 @@ def failing(error: BaseException) -> Iterator[tuple[str, bytes]]:
     raise error
 
 
-@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), lmdb.DiskError("mdb_put")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),
+        lmdb.DiskError("mdb_put: No space left on device"),
+        lmdb.Error("mdb_txn_commit: Input/output error"),  # what a full tmpfs gave: a write that was cut short
+    ],
+)
 def test_disk_full_is_a_data_error_and_nothing_is_left(tmp_path: Path, error: Exception) -> None:
     with pytest.raises(DataError, match=r"db: the disk is full \(\d+ MiB are free"):
         write_lmdb(tmp_path / "db", failing(error))
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), PermissionError(errno.EACCES, "no")])
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), PermissionError(errno.EACCES, "no"), lmdb.BadTxnError("x")])
 def test_other_ends_keep_their_name_and_leave_nothing(tmp_path: Path, error: BaseException) -> None:
     with pytest.raises(type(error)):
         write_lmdb(tmp_path / "db", failing(error))
