@@ -151,6 +151,8 @@ def _has_negative_frames(detector: dict[str, Any]) -> bool:
 
 def prepare(options: Options) -> tuple[Path, dict[str, Any]]:
     """Everything up to the databases; returns their folder and the manifest. Waits for another process doing it."""
+    if options.data is not None:
+        find_reader(options.data)  # before a folder is made for a set that nobody can read
     dataset = dataset_dir("polyp", options.data, options.scale.name, options.seed)
     with only_one_writer(dataset):
         if options.data is None:

@@ -227,6 +227,14 @@ def test_an_interrupted_build_leaves_the_candidates_and_no_half_database(
     assert sorted(path.name for path in (tmp_path / "data" / "polyp").glob("*/*")) == [".lock", "candidates"]
 
 
+def test_a_folder_of_unknown_layout_leaves_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "set").mkdir()
+    with pytest.raises(DataError, match="found there: nothing"):
+        polyp.prepare(options(tmp_path / "set"))
+    assert not (tmp_path / "data").exists()
+
+
 def test_a_changed_patches_csv_is_noticed(prepared: tuple[Path, Path, dict[str, Any]], tmp_path: Path) -> None:
     _, folder, made = prepared
     assert read_manifest(folder)["databases"] == made["databases"]
