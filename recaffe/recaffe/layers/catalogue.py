@@ -13,6 +13,7 @@ from recaffe.layers.inner_product import InnerProduct
 from recaffe.layers.inputs import Data, Input
 from recaffe.layers.lrn import LRN
 from recaffe.layers.neuron import Dropout, ReLU
+from recaffe.layers.normalise import BatchNorm, Scale
 from recaffe.layers.plumbing import Concat, Flatten, Silence, Split
 from recaffe.layers.pooling import Pooling
 from recaffe.layers.softmax import Softmax, SoftmaxWithLoss
@@ -22,6 +23,7 @@ _CLASSES: dict[str, type[Layer]] = {
     layer_class.__name__: layer_class
     for layer_class in (
         Accuracy,
+        BatchNorm,
         Concat,
         Convolution,
         Data,
@@ -33,6 +35,7 @@ _CLASSES: dict[str, type[Layer]] = {
         LRN,
         Pooling,
         ReLU,
+        Scale,
         Silence,
         Softmax,
         SoftmaxWithLoss,
