@@ -53,8 +53,10 @@ class BatchNorm(Neuron):
             variance, mean = torch.var_mean(value, dim=self._others, correction=0)
             self._remember(mean, variance, math.prod(value.shape) // self.channels)
         self._inverse = (variance + self.eps).rsqrt_().view(self._per_channel)
-        self._normal = (value - mean.view(self._per_channel)) * self._inverse
-        top[0].set(self._normal)
+        normal = (value - mean.view(self._per_channel)) * self._inverse
+        # A copy for `backward`: a layer after this one may work in place.
+        self._normal = normal.clone() if self.needs_backward else None
+        top[0].set(normal)
 
     def _remember(self, mean: torch.Tensor, variance: torch.Tensor, n: int) -> None:
         unbiased = variance * (n / (n - 1) if n > 1 else 1)
@@ -68,6 +70,8 @@ class BatchNorm(Neuron):
         if self.uses_global:
             bottom[0].set_diff(gradient * self._inverse)
             return
+        if self._normal is None:
+            raise self.error("kept nothing for a backward pass, which its net did not announce")
         common = gradient.mean(self._others, keepdim=True)
         along = (gradient * self._normal).mean(self._others, keepdim=True)
         bottom[0].set_diff((gradient - common).addcmul_(self._normal, along, value=-1).mul_(self._inverse))
@@ -117,7 +121,8 @@ class Scale(Neuron):
 
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         value, factor = bottom[0].tensor(), self._factor(bottom).tensor().view(self._view)
-        self._bottom = value  # working in place hides it from `backward`
+        if self.needs_backward:  # working in place hides the bottom from `backward`
+            self._bottom = value.clone() if top[0] is bottom[0] else value
         scaled = value * factor
         top[0].set(scaled.add_(self.blobs[-1].tensor().view(self._view)) if self.has_bias else scaled)
 
