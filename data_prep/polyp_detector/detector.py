@@ -22,7 +22,7 @@ MIN_BOX_PX = voting.WORKING_SIDE_PX / 8
 # chosen: of two boxes that share this much of the smaller one, and whose areas differ less than by this factor, the
 # better stays: part of a polyp is no second find, but a small polyp may lie within the box of a fold.
 MAX_SHARED, SIMILAR_AREA = 0.5, 10.0
-_C = 0.01  # chosen: by validation videos; a strong penalty, there are few videos and hundreds of products of features
+_C = 0.01  # chosen: a strong penalty, as there are few videos and hundreds of products of features
 _MAX_MISSES = 20_000  # chosen: proposals without a lesion to learn from; more cost time and change nothing
 _DIGITS = 4  # kept of what is fitted: the minimum is found far more closely, so rounding hides the order of sums
 
