@@ -27,8 +27,8 @@ def photograph(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     light = rng.uniform(0.65, 1.2) * (1 + slope * (np.cos(angle) * x + np.sin(angle) * y))
     cast = rng.normal(1, 0.06, 3).astype(np.float32)
     image = np.clip(image * light[:, :, None] * cast, 0, 255)
-    if rng.random() < 0.5:  # chosen: half of the pictures are out of focus, by up to 1.6 px
-        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.6))
+    if rng.random() < 0.5:  # chosen: half of the pictures are out of focus, by up to 1.4 px
+        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.4))
     image = 255 * (image / 255) ** rng.uniform(0.75, 1.35)
-    image += rng.normal(0, rng.uniform(0.5, 8), image.shape)
+    image += rng.normal(0, rng.uniform(0.5, 6), image.shape)
     return np.clip(np.round(image), 0, 255).astype(np.uint8)

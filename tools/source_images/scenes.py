@@ -50,11 +50,9 @@ def make_bank(seed: int, split: int, members: int) -> Bank:
 
 def draw_scene(bank: Bank, shape: int, texture: int, palette: int, rng: np.random.Generator, size: int) -> np.ndarray:
     """One image of three parts, each 0 to 23: (size, size, 3) uint8 BGR."""
-    ground_texture = texture if rng.random() < 0.5 else int(rng.integers(N_CLASSES))
-    ground = _surface(bank, ground_texture, int(rng.integers(N_CLASSES)), rng, size)
-    ground += rng.uniform(0, 1) * (ground.mean(2, keepdims=True) - ground)
-    image = cv2.GaussianBlur(ground, (0, 0), rng.uniform(0.3, 3.0))
-    image = image.mean((0, 1)) + rng.uniform(0.2, 0.7) * (image - image.mean((0, 1)))
+    image = _surface(bank, texture, int(rng.integers(N_CLASSES)), rng, size)
+    image += rng.uniform(0, 1) * (image.mean(2, keepdims=True) - image)  # a duller palette
+    image = image.mean((0, 1)) + rng.uniform(0.4, 1.0) * (image - image.mean((0, 1)))
     for _ in range(rng.integers(1, 4)):
         member = bank.opacities[shape, rng.integers(bank.opacities.shape[1])]
         opacity = cv2.warpAffine(member, _placement(rng, SHAPE_SIZE, size), (size, size))[:, :, None]

@@ -10,13 +10,16 @@ import numpy as np
 
 from layerwise.files import atomic_path, write_csv
 from tools.progress import TrainProgress
+from tools.source_images.batch_norm import fold
 from tools.source_images.scenes import PARTS
 
 COLUMNS = ("iteration", "loss", *(f"val_accuracy_{part}" for part in PARTS), "images_per_s")
 
 
-def train(caffe: Any, solver_path: Path, weights_path: Path, history_path: Path, row_every: int) -> dict[str, float]:
-    """Run the solver to its max_iter, save the weights, and return the last row of the history.
+def train(
+    caffe: Any, solver_path: Path, deploy_path: Path, weights_path: Path, history_path: Path, row_every: int
+) -> dict[str, float]:
+    """Run the solver to its max_iter, save its weights folded into those of `deploy_path`, return the last row.
 
     history: a CSV with a row each `row_every` iterations; its loss is the sum over the parts and the mean over these
     iterations, the accuracies are means over the solver's test_iter batches of its test net. At a loss that is not
@@ -38,8 +41,10 @@ def train(caffe: Any, solver_path: Path, weights_path: Path, history_path: Path,
             write_csv(history_path, COLUMNS, rows)
             losses, started = [], time.monotonic()
     progress.close()
+    plain = caffe.Net(str(deploy_path), caffe.TEST)
+    fold(solver.net, plain)
     with atomic_path(weights_path) as partial:
-        solver.net.save(str(partial))
+        plain.save(str(partial))
     return rows[-1]
 
 
@@ -49,5 +54,9 @@ def _validate(solver: Any) -> list[float]:
     A test net has weights of its own until it is told to share (solver.cpp, Solver::Test does so before each test).
     """
     solver.test_nets[0].share_with(solver.net)
-    answers = [solver.test_nets[0].forward() for _ in range(solver.param.test_iter[0])]
-    return [float(np.mean([answer[f"accuracy_{part}"] for answer in answers])) for part in PARTS]
+    net, batches = solver.test_nets[0], solver.param.test_iter[0]
+    totals = np.zeros(len(PARTS))
+    for _ in range(batches):
+        net.forward()
+        totals += [float(net.blobs[f"accuracy_{part}"].data) for part in PARTS]
+    return (totals / batches).tolist()
