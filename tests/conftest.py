@@ -10,10 +10,15 @@ from pathlib import Path
 import lmdb
 import numpy as np
 import pytest
+from hypothesis import settings
 from recaffe.proto import caffe_pb2
 
 from layerwise.engine import CaffeEngine, find_caffe_python
 from layerwise.errors import EngineError
+
+# A machine that does other work too is no failure of the property.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
 
 
 @pytest.fixture(scope="session")
