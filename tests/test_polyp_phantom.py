@@ -17,7 +17,7 @@ from data_prep.polyp_phantom import generate, plan_videos
 from data_prep.polyp_phantom.fields import f32, sample
 from data_prep.polyp_phantom.patient import draw_patient
 from data_prep.polyp_phantom.video import FRAME_SHAPE, MIN_VISIBLE_PX, render_video
-from data_prep.polyp_phantom.write import FRAMES_FOLDER, SCALES, write_video
+from data_prep.polyp_phantom.write import DIFFICULTY, FRAMES_FOLDER, SCALES, write_video
 from layerwise.errors import DataError, UsageError
 from layerwise.files import read_json
 
@@ -73,7 +73,7 @@ def test_the_record_counts_what_is_on_disk(phantom: Path) -> None:
         "kind": "phantom",
         "seed": 3,
         "scale": "smoke",
-        "difficulty": 0.5,
+        "difficulty": DIFFICULTY,
     }
     on_disk = {v: sum(bool(mask.any()) for _, mask in pairs) for v, pairs in read_videos(phantom).items()}
     assert {v["id"]: v["frames_with_polyp"] for v in record["videos"]} == on_disk

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from data_prep.polyp_phantom.write import SCALES, generate
+from data_prep.polyp_phantom.write import DIFFICULTY, SCALES, generate
 from layerwise.errors import exit_code_main
 
 
@@ -15,7 +15,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder to make; must be absent, empty or this phantom")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--scale", choices=list(SCALES), default="demo")
-    parser.add_argument("--difficulty", type=float, default=0.5, help="0 easy to 1 hard (default 0.5)")
+    parser.add_argument("--difficulty", type=float, default=DIFFICULTY, help=f"0 easy to 1 hard (default {DIFFICULTY})")
     parser.add_argument("--workers", type=int, default=2, help="videos made at the same time (default 2)")
     given = parser.parse_args()
     record = generate(given.out, given.seed, given.scale, given.difficulty, given.workers)
