@@ -60,6 +60,15 @@ def test_training_stops_when_patience_is_used_up(tmp_path):
     assert "no better validation AUC in 2 validations" in session.stop_reason
 
 
+def test_lucky_auc_of_an_untrained_net_is_recorded_but_does_not_count(tmp_path):
+    session = make_session(tmp_path)
+    session.first_counted = 4
+    validate(session, 1, GOOD)
+    validate(session, 4, FAIR)
+    assert session.best_iteration == 4
+    assert [row["val_auc"] for row in read_csv(session.folder.train_csv)] == ["1.0", "0.75"]
+
+
 def test_train_csv_has_an_auc_only_where_one_was_computed(tmp_path):
     session = make_session(tmp_path)
     session.on_event({"event": "step", "iteration": 1, "loss": 0.7, "seconds": 0.1})

@@ -125,6 +125,7 @@ def main() -> int:
             files.max_iter,
             step_rate(files),
             EarlyStopping(max(1, round(options.patience * VALIDATIONS_PER_EPOCH))),
+            first_counted=min(regular_validations(files)),
         )
         restore = session.resume() if options.resume else None
         job = {
@@ -182,13 +183,18 @@ def describe_run(settings: dict[str, Any], manifest: dict[str, Any], database: P
     print("         seed {seed}, batch {batch}, at most {epochs:g} epochs".format(**settings), flush=True)
 
 
-def validation_iterations(files: RunPrototxt) -> list[int]:
-    """A few early ones, then VALIDATIONS_PER_EPOCH per epoch, evenly; the last iteration is always validated."""
+def regular_validations(files: RunPrototxt) -> set[int]:
+    """VALIDATIONS_PER_EPOCH iterations per epoch, evenly, and the last one."""
     per_epoch, last = files.iterations_per_epoch, files.max_iter
     n = int(np.ceil(last / per_epoch * VALIDATIONS_PER_EPOCH))
-    regular = {max(1, round(k * per_epoch / VALIDATIONS_PER_EPOCH)) for k in range(1, n + 1)}
-    early = {k for k in EARLY_VALIDATIONS if k < min(regular)}
-    return sorted(k for k in regular | early | {last} if k <= last)
+    every = {max(1, round(k * per_epoch / VALIDATIONS_PER_EPOCH)) for k in range(1, n + 1)}
+    return {k for k in every if k < last} | {last}
+
+
+def validation_iterations(files: RunPrototxt) -> list[int]:
+    """The regular ones, and a few before the first of them."""
+    regular = regular_validations(files)
+    return sorted(regular | {k for k in EARLY_VALIDATIONS if k < min(regular)})
 
 
 def step_rate(files: RunPrototxt) -> Callable[[int], float]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from eval.early_stopping import EarlyStopping
+from eval.early_stopping import Decision, EarlyStopping
 from eval.roc import auc
 from layerwise.errors import EngineError
 from layerwise.files import read_csv, read_json, write_json
@@ -30,6 +30,8 @@ class TrainSession:
 
     labels: (N,) int64 of the validation patches, in the order in which the worker scores them; > 0 is positive.
     lr_of: the rate of an iteration, from the solver prototxt (pycaffe does not show it).
+    first_counted: AUCs before this iteration are recorded, but neither stop the training nor make a snapshot best: with
+    few validation groups an untrained net may rank them well by luck.
     """
 
     folder: RunFolder
@@ -39,6 +41,7 @@ class TrainSession:
     max_iter: int
     lr_of: Callable[[int], float]
     stopping: EarlyStopping
+    first_counted: int = 1
     rows: list[dict[str, Any]] = field(default_factory=list)
     engine_version: str = "unknown"
     stop_reason: str = ""
@@ -96,7 +99,8 @@ class TrainSession:
         self.validation_seconds += time.monotonic() - self._validation_began
         iteration = event["iteration"]
         value = auc(self.labels > 0, np.asarray(event["scores"]))
-        decision = self.stopping.update(iteration, value)
+        counts = iteration >= self.first_counted
+        decision = self.stopping.update(iteration, value) if counts else Decision(improved=False, stop=False)
         self.rows[-1]["val_auc"] = value
         if self.progress:
             self.progress.validated(iteration, iteration / self.iterations_per_epoch, value, decision.improved)
