@@ -29,7 +29,7 @@ from tools.source_images.training import train
 MODEL = Path("models/alexnet_half_fractal")
 WEIGHTS = MODEL / "alexnet_half_fractal.caffemodel"
 DATA = Path("data/source")
-PICTURES = Path("docs/figures")
+PICTURES = Path("docs/images")
 HISTORY_ROWS = 20
 PROBE_SEED = 0
 
