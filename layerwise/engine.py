@@ -75,11 +75,12 @@ class RecaffeEngine:
     def device(self, wanted: str) -> str | int:
         import torch
 
+        index = 0 if wanted in ("auto", "cpu", "gpu") else _gpu_index(wanted)
         if wanted == "cpu" or (wanted == "auto" and not torch.cuda.is_available()):
             return "cpu"
         if not torch.cuda.is_available():
             raise EngineError(f"device '{wanted}' was asked for, but torch sees no CUDA device; use --device cpu")
-        return 0 if wanted in ("auto", "gpu") else _gpu_index(wanted)
+        return index
 
     def run(self, task: str, job: dict[str, Any], on_event: OnEvent, log_path: Path) -> None:
         import recaffe

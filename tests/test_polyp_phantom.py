@@ -100,7 +100,7 @@ def test_a_polyp_moves_and_changes_size_over_its_frames(phantom: Path) -> None:
 
 
 def test_one_video_made_alone_has_the_same_bytes(phantom: Path, tmp_path: Path) -> None:
-    plan = plan_videos(seed=3, scale="smoke", difficulty=0.5)[2]
+    plan = plan_videos(seed=3, scale="smoke", difficulty=DIFFICULTY)[2]
     write_video(plan, tmp_path)
     for path in sorted((tmp_path / "3").iterdir()):
         assert path.read_bytes() == (phantom / FRAMES_FOLDER / "3" / path.name).read_bytes(), path.name
