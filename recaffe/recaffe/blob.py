@@ -14,7 +14,7 @@ Shape = tuple[int, ...]
 
 
 class Storage:
-    """float32 values behind one or more blobs: the data or the diff of a Blob, perhaps shared between blobs.
+    """Values, of the type `mode.dtype`, behind one or more blobs: the data or the diff of a Blob, perhaps shared.
 
     Until someone calls `array`, results are taken over as they are, in whatever memory order the engine likes. From
     then on they are written into the array that was given out, so that it shows every later value. On a GPU the array
@@ -37,7 +37,7 @@ class Storage:
         """The values on the current device, to read or to change in place."""
         device = mode.device()
         if self._value is None:
-            self._value = torch.zeros(shape, device=device)
+            self._value = torch.zeros(shape, dtype=mode.dtype(), device=device)
         if self._is_lent:
             self._value, self._is_lent = self._value.clone(), False
         if self._host_leads and self._host is not None and device.type != "cpu":
@@ -90,7 +90,7 @@ class Storage:
                 self._value = self._host = value.contiguous()
         else:
             if self._host is None:
-                self._host = torch.empty(shape)
+                self._host = torch.empty(shape, dtype=mode.dtype())
             if not self._host_leads:
                 self._host.view(shape).copy_(value)
             self._host_leads = True

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from recaffe.errors import CaffeError
 from recaffe.random_stream import global_stream
 
 _CPU = torch.device("cpu")
 _device = _CPU
+_dtype = torch.float32
 _gpu_index = 0
 _gpu_generator: torch.Generator | None = None
 _gpu_seed: int | None = None
@@ -64,6 +68,25 @@ def gpu_generator() -> torch.Generator:
 def device() -> torch.device:
     """The device that layers compute on now."""
     return _device
+
+
+def dtype() -> torch.dtype:
+    """The type that blobs hold now: torch.float32, or torch.float64 under `double_precision`."""
+    return _dtype
+
+
+@contextmanager
+def double_precision() -> Iterator[None]:
+    """Compute in float64, as Caffe's C++ `Net<double>`: make and run the net inside the `with`.
+
+    For telling a rounding error from a wrong gradient. Random numbers are those of float32, widened.
+    """
+    global _dtype
+    _dtype = torch.float64
+    try:
+        yield
+    finally:
+        _dtype = torch.float32
 
 
 def image_layout() -> torch.memory_format:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -45,8 +46,19 @@ def training_case() -> ModuleType:
 
 @pytest.fixture(scope="session")
 def recorded() -> dict[str, Arrays]:
-    """What real Caffe gave for tests/cases ("layers") and the training case ("training"), by record.py."""
+    """What real Caffe gave for each family of tests/cases and for the training case ("training"), by record.py."""
     return {path.stem: dict(np.load(path)) for path in (TESTS / "recorded").glob("*.npz")}
+
+
+def _real_python() -> Path:
+    """The Python that has real Caffe. Skips the test, with the reason, where there is none."""
+    python = Path(os.environ.get("CAFFE_PYTHON", TESTS.parents[1] / ".caffe" / "caffe-python")).absolute()
+    if not python.exists():
+        pytest.skip(f"no real Caffe at {python}: run `make caffe`, or name its Python in $CAFFE_PYTHON")
+    return python
+
+
+_QUIET = {"GLOG_minloglevel": "2", "OPENBLAS_NUM_THREADS": "1"}
 
 
 @pytest.fixture(scope="session")
@@ -55,14 +67,11 @@ def real_caffe() -> Callable[..., bytes]:
 
     Skips the test, with the reason, where there is no real Caffe.
     """
-    python = Path(os.environ.get("CAFFE_PYTHON", TESTS.parents[1] / ".caffe" / "caffe-python")).absolute()
-    if not python.exists():
-        pytest.skip(f"no real Caffe at {python}: run `make caffe`, or name its Python in $CAFFE_PYTHON")
+    python = _real_python()
 
     def run(script: str, *arguments: object, cwd: Path | None = None) -> bytes:
-        environment = {**os.environ, "GLOG_minloglevel": "2", "OPENBLAS_NUM_THREADS": "1"}
         command = [str(python), "-c", script, *map(str, arguments)]
-        done = subprocess.run(command, capture_output=True, cwd=cwd, env=environment, check=False)
+        done = subprocess.run(command, capture_output=True, cwd=cwd, env={**os.environ, **_QUIET}, check=False)
         assert done.returncode == 0, done.stderr.decode()[-3000:]
         return done.stdout
 
@@ -79,6 +88,37 @@ def real_arrays(real_caffe, tmp_path_factory: pytest.TempPathFactory) -> Callabl
         return dict(np.load(path))
 
     return run
+
+
+@pytest.fixture(scope="module")
+def real_layers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Path, int], Arrays]]:
+    """`real_layers(prototxt path, seed)`: oracle.py's `layer_arrays` from one real Caffe that stays up."""
+    out = tmp_path_factory.mktemp("real") / "arrays.npz"
+    errors = out.with_name("errors")
+    command = [str(_real_python()), str(TESTS / "oracle.py"), "serve"]
+    with (
+        errors.open("w") as stderr,
+        subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            env={**os.environ, **_QUIET},
+            text=True,
+        ) as server,
+    ):
+        assert server.stdin and server.stdout
+
+        def ask(prototxt: Path, seed: int) -> Arrays:
+            assert server.stdin and server.stdout
+            server.stdin.write(json.dumps([str(prototxt), seed, str(out)]) + "\n")
+            server.stdin.flush()
+            assert server.stdout.readline() == "done\n", f"{prototxt.read_text()}\n{errors.read_text()[-3000:]}"
+            with np.load(out) as arrays:
+                return dict(arrays)
+
+        yield ask
+        server.stdin.close()
 
 
 @pytest.fixture

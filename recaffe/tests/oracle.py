@@ -1,9 +1,12 @@
 """What a caffe module computes for given files, as arrays: the same lines for real Caffe and for recaffe.
 
-Run as a script by real Caffe's Python (3.6 or later): `oracle.py layers CASES_DIR OUT.npz`, and
-`oracle.py train ITERATIONS OUT.npz` in a folder of solver_*.prototxt.
+Run as a script by real Caffe's Python (3.6 or later):
+`oracle.py layers CASES_DIR OUT.npz`;
+`oracle.py train ITERATIONS OUT.npz` in a folder of solver_*.prototxt;
+`oracle.py serve`, which reads lines `[PROTOTXT, SEED, OUT.npz]` in JSON and answers each with "done".
 """
 
+import json
 import sys
 import zlib
 from pathlib import Path
@@ -11,27 +14,58 @@ from pathlib import Path
 import numpy as np
 
 
-def layer_arrays(caffe, prototxt):
-    """Forward and backward of one case: inputs, weights and top diffs follow from the file's name alone.
+def input_values(name, shape, numbers):
+    """What an input blob is given, by the beginning of its name; `numbers` is a RandomState.
+
+    label, index: whole numbers 0 to 2. flag: 0 or 1, the first is 1. cont: 0 or 1, the first row is 0.
+    positive: above 0. probability: above 0, with sum 1 along axis 1. unit: from 0 to 1. Else: normal numbers.
+    """
+    if name.startswith(("label", "index")):
+        return numbers.randint(0, 3, shape)
+    if name.startswith(("flag", "cont")):
+        values = numbers.randint(0, 2, shape)
+        values[:1] = name.startswith("flag")
+        return values
+    if name.startswith("positive"):
+        return np.exp(numbers.randn(*shape))
+    if name.startswith("probability"):
+        values = np.exp(numbers.randn(*shape))
+        return values / values.sum(axis=1, keepdims=True)
+    if name.startswith("unit"):
+        return numbers.uniform(0, 1, shape)
+    return numbers.randn(*shape)
+
+
+def is_real_valued(name):
+    """Whether a gradient with regard to this input makes sense."""
+    return not name.startswith(("label", "index", "flag", "cont"))
+
+
+def prepare(caffe, prototxt, seed):
+    """The net of a file for phase TRAIN, and what it is run with: values of inputs and diffs of outputs, by blob."""
+    caffe.set_random_seed(7)
+    net = caffe.Net(str(prototxt), caffe.TRAIN)
+    numbers = np.random.RandomState(seed)
+    values = {name: input_values(name, tuple(net.blobs[name].data.shape), numbers) for name in net.inputs}
+    for name in net.inputs:
+        net.blobs[name].data[...] = values[name]
+    net.forward()  # tops of some layers have their shape from now on
+    weights = net.blob_loss_weights
+    diffs = {name: numbers.randn(*net.blobs[name].diff.shape) for name in net.outputs if not weights[name]}
+    return net, values, diffs
+
+
+def layer_arrays(caffe, prototxt, seed=None):
+    """Forward and backward of a net of Input layers and others: the seed (the file's name alone, if not given) decides.
 
     Returns {"data NAME" | "diff NAME" | "weight LAYER INDEX" | "weight diff LAYER INDEX": array}.
     """
     name = Path(prototxt).stem
-    caffe.set_random_seed(7)
-    net = caffe.Net(str(prototxt), caffe.TRAIN)
-    numbers = np.random.RandomState(zlib.crc32(name.encode()) % 2**31)
-    for blob in net.inputs:
-        shape = tuple(net.blobs[blob].data.shape)
-        values = numbers.randint(0, 3, shape) if blob == "label" else numbers.randn(*shape)
-        net.blobs[blob].data[...] = values
-    net.forward()
-    for blob in net.outputs:
-        if blob not in ("loss", "places"):
-            net.blobs[blob].diff[...] = numbers.randn(*net.blobs[blob].diff.shape)
-    arrays = {}
-    if not name.startswith("accuracy"):
-        net.backward()
-        arrays.update((f"diff {blob}", net.blobs[blob].diff.copy()) for blob in net.inputs if blob != "label")
+    net, _, diffs = prepare(caffe, prototxt, zlib.crc32(name.encode()) % 2**31 if seed is None else seed)
+    for blob, diff in diffs.items():
+        net.blobs[blob].diff[...] = diff
+    net.backward()
+    arrays = {f"diff {blob}": net.blobs[blob].diff.copy() for blob in net.inputs if is_real_valued(blob)}
     arrays.update((f"data {blob}", net.blobs[blob].data.copy()) for blob in net.blobs if blob not in net.inputs)
     for layer, blobs in net.params.items():
         for index, blob in enumerate(blobs):
@@ -82,9 +116,19 @@ def all_training_arrays(caffe, iterations):
     return arrays
 
 
+def serve(caffe):
+    """`layer_arrays` for each line of standard input, without starting anew each time."""
+    for line in sys.stdin:
+        prototxt, seed, path = json.loads(line)
+        np.savez(path, **layer_arrays(caffe, prototxt, seed))
+        print("done", flush=True)
+
+
 def main(verb, *arguments):
     import caffe
 
+    if verb == "serve":
+        return serve(caffe)
     if verb == "layers":
         arrays = all_layer_arrays(caffe, arguments[0])
     else:

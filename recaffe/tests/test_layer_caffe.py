@@ -1,15 +1,23 @@
-"""Every layer against real Caffe: from recorded arrays, and live."""
+"""Every layer against real Caffe: from recorded arrays, and live, also for nets drawn at random."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 import recaffe
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from random_nets import all_nets
 
-CASES = sorted((Path(__file__).parent / "cases").glob("*.prototxt"))
+TESTS = Path(__file__).parent
+FAMILIES = sorted(path.name for path in (TESTS / "cases").iterdir())
+CASES = sorted((TESTS / "cases").glob("*/*.prototxt"))
 TOLERANCE = 2e-4  # relative to the largest value of each array
+EXAMPLES = int(os.environ.get("RECAFFE_EXAMPLES", "15"))  # random nets per layer type
+NETS = all_nets()
 
 
 def assert_same(found: dict, expected: dict) -> None:
@@ -25,13 +33,34 @@ def assert_same(found: dict, expected: dict) -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=[path.stem for path in CASES])
 def test_layer_computes_what_real_caffe_computed(case, oracle, recorded):
-    prefix = case.stem + "/"
-    expected = {key.removeprefix(prefix): a for key, a in recorded["layers"].items() if key.startswith(prefix)}
-    assert expected, f"nothing recorded for {case.stem}: run recaffe/tests/record.py"
-    assert_same(oracle.layer_arrays(recaffe, str(case)), expected)
+    prefix, family = case.stem + "/", case.parent.name
+    expected = {key.removeprefix(prefix): a for key, a in recorded[family].items() if key.startswith(prefix)}
+    assert expected, f"nothing recorded for {case.stem}: run recaffe/tests/record.py {family}"
+    assert_same(oracle.layer_arrays(recaffe, case), expected)
 
 
 @pytest.mark.caffe
-def test_layers_compute_what_real_caffe_computes(oracle, real_arrays):
-    folder = CASES[0].parent
+@pytest.mark.parametrize("family", FAMILIES)
+def test_layers_compute_what_real_caffe_computes(family, oracle, real_arrays):
+    folder = TESTS / "cases" / family
     assert_same(oracle.all_layer_arrays(recaffe, folder), real_arrays("layers", folder))
+
+
+@pytest.mark.caffe
+@pytest.mark.parametrize("layer_type", sorted(NETS))
+def test_random_nets_compute_what_real_caffe_computes(layer_type, oracle, real_layers, tmp_path):
+    path = tmp_path / "net.prototxt"
+
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+    @given(text=NETS[layer_type], seed=st.integers(0, 2**31 - 1))
+    def compare(text: str, seed: int) -> None:
+        path.write_text(text)
+        assert_same(oracle.layer_arrays(recaffe, path, seed), real_layers(path, seed))
+
+    compare()

@@ -9,7 +9,7 @@ import pytest
 import recaffe
 
 pytestmark = pytest.mark.gpu
-CASES = sorted((Path(__file__).parent / "cases").glob("*.prototxt"))
+CASES = sorted((Path(__file__).parent / "cases").glob("*/*.prototxt"))
 TOLERANCE = 1e-3  # of each array's largest value: cuDNN adds in another order
 
 
@@ -29,9 +29,9 @@ def gpu():
 def test_layer_on_gpu_computes_what_real_caffe_computed(case, gpu, oracle, recorded):
     if case.stem in ("dropout", "dropout_in_place"):
         pytest.skip("masks on a GPU are other random numbers, in real Caffe too")
-    found = oracle.layer_arrays(recaffe, str(case))
+    found = oracle.layer_arrays(recaffe, case)
     for key, array in found.items():
-        expected = recorded["layers"][f"{case.stem}/{key}"]
+        expected = recorded[case.parent.name][f"{case.stem}/{key}"]
         scale = np.abs(expected).max(initial=0)
         np.testing.assert_allclose(array, expected, rtol=0, atol=TOLERANCE * scale, err_msg=key)
 

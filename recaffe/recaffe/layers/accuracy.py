@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
+from recaffe import mode
 from recaffe.layers.base import Blobs, Layer
 from recaffe.layers.softmax import class_indices, ignored_label
 
@@ -43,10 +44,10 @@ class Accuracy(Layer):
         counted = torch.ones_like(labels, dtype=torch.bool) if self.ignored is None else labels != self.ignored
         own_score = scores.gather(-1, labels.clamp(min=0, max=classes - 1).unsqueeze(-1))
         right = ((scores >= own_score).sum(-1) - 1 < self.top_k) & counted
-        top[0].set(right.sum().float() / counted.sum().clamp(min=1))
+        top[0].set(right.sum().to(mode.dtype()) / counted.sum().clamp(min=1))
         if len(top) > 1:
             total = torch.bincount(labels[counted], minlength=classes)
-            top[1].set(torch.bincount(labels[right], minlength=classes).float() / total.clamp(min=1))
+            top[1].set(torch.bincount(labels[right], minlength=classes).to(mode.dtype()) / total.clamp(min=1))
 
     def backward(self, top: Blobs, propagate_down: Sequence[bool], bottom: Blobs) -> None:
         if any(propagate_down):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from recaffe import mode
 from recaffe.blob import Blob
@@ -69,6 +70,13 @@ class Layer:
         """Whether `force_backward: true` sends a gradient to bottom `index`."""
         return True
 
+    def state(self) -> dict[str, np.ndarray]:
+        """What decides the layer's next batches besides weights and the global random stream, for `set_state`."""
+        return {}
+
+    def set_state(self, state: Mapping[str, np.ndarray]) -> None:
+        """Go on from where `state` was taken. Snapshots keep it, so that a restored session sees the same data."""
+
     def learns(self, index: int) -> bool:
         """Whether the gradient of weight `index` is wanted (its lr_mult is not 0)."""
         return self._learns[index]
@@ -96,7 +104,7 @@ class Layer:
         self.reshape(bottom, top)
         for index, blob in enumerate(top):
             if self.loss_weight(index):
-                blob.set_diff(torch.full(blob.shape, self.loss_weight(index), device=mode.device()))
+                blob.set_diff(torch.full(blob.shape, self.loss_weight(index), dtype=mode.dtype(), device=mode.device()))
 
     def _check_count(self, kind: str, found: int, allowed: tuple[int, int | None]) -> None:
         least, most = allowed
@@ -122,5 +130,5 @@ class Layer:
             except FillerError as error:
                 raise self.error(f"cannot fill its weights: {error}") from None
             blob = Blob(shape)
-            blob.set(torch.from_numpy(values))
+            blob.set(torch.from_numpy(values).to(mode.dtype()))
             self.blobs.append(blob)

@@ -61,4 +61,4 @@ class Data(Source):
         batch = self.batches.next_batch()
         for blob, values in zip(top, (batch.data, batch.labels), strict=False):
             blob.reshape(*values.shape)
-            blob.set(torch.from_numpy(values).to(mode.device()))
+            blob.set(torch.from_numpy(values).to(mode.device(), mode.dtype()))

@@ -87,6 +87,7 @@ class Dropout(Neuron):
         scale = 1.0 / (1.0 - self.ratio)
         if mode.device().type == "cpu":
             kept = torch.from_numpy(global_stream.bernoulli(math.prod(shape), 1.0 - self.ratio))
-            return kept.view(shape).to(torch.float32).mul_(scale)
-        kept = torch.empty(shape, device=mode.device()).bernoulli_(1.0 - self.ratio, generator=mode.gpu_generator())
+            return kept.view(shape).to(mode.dtype()).mul_(scale)
+        kept = torch.empty(shape, dtype=mode.dtype(), device=mode.device())
+        kept.bernoulli_(1.0 - self.ratio, generator=mode.gpu_generator())
         return kept.mul_(scale)

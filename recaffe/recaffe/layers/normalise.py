@@ -60,7 +60,7 @@ class BatchNorm(Neuron):
 
     def _remember(self, mean: torch.Tensor, variance: torch.Tensor, n: int) -> None:
         unbiased = variance * (n / (n - 1) if n > 1 else 1)
-        for blob, new in zip(self.blobs, (mean, unbiased, torch.ones(1, device=mean.device)), strict=True):
+        for blob, new in zip(self.blobs, (mean, unbiased, torch.ones_like(mean[:1])), strict=True):
             blob.tensor().mul_(self.fraction).add_(new)
 
     def backward(self, top: Blobs, propagate_down: Sequence[bool], bottom: Blobs) -> None:

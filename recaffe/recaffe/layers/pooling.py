@@ -145,4 +145,4 @@ class Pooling(Layer):
         padded_width = width + self.pad[1] + max(self.far_pad[1], 0)
         row = self._places.div(padded_width, rounding_mode="floor") - self.pad[0]
         column = self._places % padded_width - self.pad[1]
-        return (row * width + column).to(torch.float32)
+        return (row * width + column).to(mode.dtype())

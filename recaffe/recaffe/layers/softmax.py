@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import torch
+from recaffe import mode
 from recaffe.errors import LabelError
 from recaffe.layers.base import Blobs, Layer
 from recaffe.proto import caffe_pb2
@@ -120,9 +121,8 @@ class SoftmaxWithLoss(Layer):
 
     def _counted(self, labels: torch.Tensor) -> torch.Tensor:
         """1 where the label counts, 0 where it is ignored."""
-        return (
-            torch.ones_like(labels, dtype=torch.float32) if self.ignored is None else (labels != self.ignored).float()
-        )
+        is_counted = torch.ones_like(labels) if self.ignored is None else labels != self.ignored
+        return is_counted.to(mode.dtype())
 
     def _normalizer(self, labels: torch.Tensor) -> float | torch.Tensor:
         modes = caffe_pb2.LossParameter
