@@ -1,0 +1,5 @@
+"""`python -m recaffe COMMAND ...`: see recaffe.commands."""
+
+from recaffe.commands import main
+
+raise SystemExit(main())
