@@ -121,6 +121,19 @@ def real_layers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[
         server.stdin.close()
 
 
+@pytest.fixture(scope="session")
+def conform() -> Callable[[str, str, str, float], None]:
+    """`conform(table, row, column, error)`: one measurement for the conformance table, see conformance.py."""
+    path = os.environ.get("RECAFFE_CONFORMANCE")
+
+    def note(table: str, row: str, column: str, error: float) -> None:
+        if path:
+            with Path(path).open("a") as file:
+                file.write(json.dumps([table, row, column, float(error)]) + "\n")
+
+    return note
+
+
 @pytest.fixture
 def make_net(tmp_path: Path) -> Callable[..., recaffe.Net]:
     """`make_net(prototxt text, phase=TRAIN)`: the net, with the random stream at seed 7."""

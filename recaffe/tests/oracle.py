@@ -3,6 +3,7 @@
 Run as a script by real Caffe's Python (3.6 or later):
 `oracle.py layers CASES_DIR OUT.npz`;
 `oracle.py train ITERATIONS OUT.npz` in a folder of solver_*.prototxt;
+`oracle.py steps OUT.npz` in a folder of solver_*.prototxt;
 `oracle.py serve`, which reads lines `[PROTOTXT, SEED, OUT.npz]` in JSON and answers each with "done".
 """
 
@@ -90,6 +91,34 @@ def training_arrays(caffe, solver_path, iterations):
     return arrays
 
 
+def step_arrays(caffe, solver_path):
+    """One training step of a net of Input layers and others; the solver file's name decides what they are given.
+
+    Returns {"loss NAME", "first LAYER INDEX": weights before it, "update LAYER INDEX": what was subtracted}.
+    """
+    solver = caffe.get_solver(str(solver_path))
+    net = solver.net
+    numbers = np.random.RandomState(zlib.crc32(Path(solver_path).stem.encode()) % 2**31)
+    for name in net.inputs:
+        net.blobs[name].data[...] = input_values(name, tuple(net.blobs[name].data.shape), numbers)
+    arrays = weights("first", net)
+    solver.step(1)
+    arrays.update((f"loss {name}", net.blobs[name].data.copy()) for name in net.outputs)
+    for layer, blobs in net.params.items():
+        arrays.update((f"update {layer} {index}", blob.diff.copy()) for index, blob in enumerate(blobs))
+    return arrays
+
+
+def relative_error(found, expected):
+    """The largest difference of two dicts of arrays, relative to the largest value of each expected array."""
+    worst = 0.0
+    for key, array in expected.items():
+        scale = np.abs(array).max(initial=0)
+        difference = np.abs(np.asarray(found[key], np.float64) - array).max(initial=0)
+        worst = max(worst, difference / scale if scale else difference)
+    return worst
+
+
 def weights(prefix, net):
     """{"PREFIX LAYER INDEX": copy of the weights}."""
     return {
@@ -116,6 +145,15 @@ def all_training_arrays(caffe, iterations):
     return arrays
 
 
+def all_step_arrays(caffe):
+    """`step_arrays` of every solver_NAME.prototxt in the working directory, under "NAME/..."."""
+    arrays = {}
+    for path in sorted(Path().glob("solver_*.prototxt")):
+        name = path.stem[len("solver_") :]
+        arrays.update((f"{name}/{key}", array) for key, array in step_arrays(caffe, path).items())
+    return arrays
+
+
 def serve(caffe):
     """`layer_arrays` for each line of standard input, without starting anew each time."""
     for line in sys.stdin:
@@ -131,6 +169,8 @@ def main(verb, *arguments):
         return serve(caffe)
     if verb == "layers":
         arrays = all_layer_arrays(caffe, arguments[0])
+    elif verb == "steps":
+        arrays = all_step_arrays(caffe)
     else:
         arrays = all_training_arrays(caffe, int(arguments[0]))
     np.savez_compressed(arguments[-1], **arrays)

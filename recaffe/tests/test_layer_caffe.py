@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,16 @@ def assert_same(found: dict, expected: dict) -> None:
             np.testing.assert_array_equal(found[key], array, err_msg=f"{key}: fillers must be bit-equal")
 
 
+def note(conform, oracle, text: str, found: dict, expected: dict) -> None:
+    """Enter a net's errors into the conformance table, for each type of layer in it."""
+    for direction, part in (("forward", "data "), ("backward", "diff ")):
+        arrays = {key: array for key, array in expected.items() if part in key}
+        if direction == "forward" or any(array.any() for array in arrays.values()):
+            error = oracle.relative_error(found, arrays)
+            for layer_type in set(re.findall(r'type: "([A-Z]\w+)"', text)) - {"Input"}:
+                conform("layers", layer_type, f"{direction} CPU", error)
+
+
 @pytest.mark.parametrize("case", CASES, ids=[path.stem for path in CASES])
 def test_layer_computes_what_real_caffe_computed(case, oracle, recorded):
     prefix, family = case.stem + "/", case.parent.name
@@ -41,14 +52,19 @@ def test_layer_computes_what_real_caffe_computed(case, oracle, recorded):
 
 @pytest.mark.caffe
 @pytest.mark.parametrize("family", FAMILIES)
-def test_layers_compute_what_real_caffe_computes(family, oracle, real_arrays):
+def test_layers_compute_what_real_caffe_computes(family, oracle, real_arrays, conform):
     folder = TESTS / "cases" / family
-    assert_same(oracle.all_layer_arrays(recaffe, folder), real_arrays("layers", folder))
+    expected = real_arrays("layers", folder)
+    found = oracle.all_layer_arrays(recaffe, folder)
+    assert_same(found, expected)
+    for case in folder.iterdir():
+        own = {key: array for key, array in expected.items() if key.startswith(f"{case.stem}/")}
+        note(conform, oracle, case.read_text(), found, own)
 
 
 @pytest.mark.caffe
 @pytest.mark.parametrize("layer_type", sorted(NETS))
-def test_random_nets_compute_what_real_caffe_computes(layer_type, oracle, real_layers, tmp_path):
+def test_random_nets_compute_what_real_caffe_computes(layer_type, oracle, real_layers, tmp_path, conform):
     path = tmp_path / "net.prototxt"
 
     @settings(
@@ -61,6 +77,8 @@ def test_random_nets_compute_what_real_caffe_computes(layer_type, oracle, real_l
     @given(text=NETS[layer_type], seed=st.integers(0, 2**31 - 1))
     def compare(text: str, seed: int) -> None:
         path.write_text(text)
-        assert_same(oracle.layer_arrays(recaffe, path, seed), real_layers(path, seed))
+        found, expected = oracle.layer_arrays(recaffe, path, seed), real_layers(path, seed)
+        assert_same(found, expected)
+        note(conform, oracle, text, found, expected)
 
     compare()
