@@ -6,9 +6,9 @@ import difflib
 import re
 from typing import Any, NamedTuple, NoReturn
 
-from google.protobuf import text_format
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 from recaffe.errors import CaffeError
+from recaffe.proto.debug_string import debug_string
 
 _TOKEN = re.compile(
     r"""(?P<blank>[ \t\r\n\f\v]+|\#[^\n]*)
@@ -50,7 +50,7 @@ def parse(text: str, message_class: Any, filename: str = "<text>") -> Any:
 
 def format(message: Any) -> str:  # noqa: A001 - the pair of parse
     """The message as prototxt, fields in the order of their numbers, readable by Caffe and by `parse`."""
-    return text_format.MessageToString(message)
+    return debug_string(message)
 
 
 def is_repeated(field: FieldDescriptor) -> bool:
