@@ -11,6 +11,8 @@ from recaffe import mode
 from recaffe.errors import NetError
 
 Shape = tuple[int, ...]
+_MOST_AXES = 32  # Caffe's kMaxBlobAxes
+_MOST_VALUES = 2**31 - 1  # Caffe counts in int
 
 
 class Storage:
@@ -83,6 +85,17 @@ class Storage:
         else:
             self._value, self._host_leads, self._is_lent = None, False, False
 
+    def first(self, count: int) -> Storage:
+        """A storage of the first `count` values in C order, in the same memory where that is possible."""
+        kept = Storage()
+        if self._value is not None:
+            kept._value, kept._is_lent = self._value.reshape(-1)[:count], self._is_lent
+        if self._host is not None:
+            is_value = self._value is self._host
+            kept._host, kept._host_leads = self._host.reshape(-1)[:count], self._host_leads
+            kept._value = kept._host if is_value else kept._value
+        return kept
+
     def array(self, shape: Shape) -> np.ndarray:
         value = self.tensor(shape)
         if mode.device().type == "cpu":
@@ -144,11 +157,19 @@ class Blob:
         return self._diff.array(self._shape)
 
     def reshape(self, *shape: int) -> None:
-        """Give the blob another shape. Values stay where the count does, else data and diff become zeros."""
+        """Give the blob another shape. As many values as fit stay, in C order; a larger blob starts with zeros.
+
+        Raises NetError for a negative size or more than 2^31 - 1 values. Source: Blob::Reshape.
+        """
         new = tuple(int(size) for size in shape)
-        if any(size < 0 for size in new):
-            raise NetError(f"a blob cannot have the shape {new}")
-        if math.prod(new) != self.count:
+        count = math.prod(new)
+        if any(size < 0 for size in new) or count > _MOST_VALUES:
+            raise NetError(f"a blob cannot have the shape {new}: sizes from 0 on, and at most {_MOST_VALUES} values")
+        if len(new) > _MOST_AXES:
+            raise NetError(f"a blob cannot have {len(new)} axes, {_MOST_AXES} at most")
+        if count < self.count:
+            self._data, self._diff = self._data.first(count), self._diff.first(count)
+        elif count > self.count:
             self._data, self._diff = Storage(), Storage()
         self._shape = new
 
@@ -193,3 +214,11 @@ class Blob:
 
     def share_diff(self, other: Blob) -> None:
         self._diff = other._diff
+
+
+class BlobVec(list[Blob]):
+    """pycaffe's list of blobs, a layer's weights."""
+
+    def add_blob(self, *shape: int) -> None:
+        """Append a new blob of this shape, zeros."""
+        self.append(Blob(shape))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import recaffe
+from recaffe.blob import BlobVec
 
 NET = """
 layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 2 dim: 3 dim: 6 dim: 6 } } }
@@ -113,3 +114,34 @@ def test_blobs_outlive_their_net(make_net):
     blob, total = net.blobs["conv"], out.sum()
     del net
     assert out.sum() == total and blob.data.any()
+
+
+def test_smaller_shape_keeps_the_first_values_and_the_array_that_was_given_out(net):
+    blob = net.blobs["data"]
+    held = blob.data
+    held[...] = IMAGES
+    blob.reshape(1, 3, 6, 6)
+    np.testing.assert_array_equal(blob.data, IMAGES[:1])
+    held[0] = 4
+    assert (blob.data == 4).all()
+    blob.reshape(2, 3, 6, 6)
+    assert not blob.data.any()
+
+
+def test_impossible_shapes_are_refused_before_memory_is_taken(net):
+    for shape, problem in (
+        ((-1, 3), r"shape \(-1, 3\)"),
+        ((2**16, 2**16), "2147483647 values"),
+        ((1,) * 33, "33 axes"),
+    ):
+        with pytest.raises(recaffe.NetError, match=problem):
+            net.blobs["data"].reshape(*shape)
+    assert net.blobs["data"].shape == (2, 3, 6, 6)
+
+
+def test_list_of_weights_grows_by_add_blob():
+    blobs = BlobVec()
+    blobs.add_blob(2, 3)
+    blobs.add_blob()
+    assert [blob.shape for blob in blobs] == [(2, 3), ()]
+    assert not blobs[0].data.any() and blobs[1].data == 0

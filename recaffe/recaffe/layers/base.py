@@ -11,13 +11,14 @@ from recaffe import mode
 from recaffe.blob import Blob
 from recaffe.errors import NetError
 from recaffe.fillers import FillerError, fill
+from recaffe.layer import Layer as PublicLayer
 from recaffe.proto import caffe_pb2
 from recaffe.random_stream import global_stream
 
 Blobs = Sequence[Blob]
 
 
-class Layer:
+class Layer(PublicLayer):
     """One step of a net. The class has the name of the type in the prototxt.
 
     `setup` runs once, reads `self.param` and makes `self.blobs` (the weights); `reshape` runs before each forward and
@@ -35,15 +36,16 @@ class Layer:
     default_loss_weight: ClassVar[float] = 0.0  # of the first top
 
     def __init__(self, param: Any) -> None:
+        super().__init__(param)
         self.param = param
         self.phase: int = param.phase
-        self.blobs: list[Blob] = []
         self.needs_backward = False  # the net sets it: whether `backward` will be called
         self._learns: list[bool] = []
 
     @property
-    def type(self) -> str:
-        return self.param.type
+    def public(self) -> PublicLayer:
+        """What `net.layers` shows: the layer, unless it stands for one written in Python."""
+        return self
 
     @property
     def name(self) -> str:
@@ -52,19 +54,6 @@ class Layer:
     @property
     def is_train(self) -> bool:
         return self.phase == caffe_pb2.TRAIN
-
-    def setup(self, bottom: Blobs, top: Blobs) -> None:
-        """Read the parameters and make the weights."""
-
-    def reshape(self, bottom: Blobs, top: Blobs) -> None:
-        """Give the tops their shapes."""
-        raise NotImplementedError
-
-    def forward(self, bottom: Blobs, top: Blobs) -> None:
-        raise NotImplementedError
-
-    def backward(self, top: Blobs, propagate_down: Sequence[bool], bottom: Blobs) -> None:
-        raise NotImplementedError
 
     def allows_force_backward(self, index: int) -> bool:
         """Whether `force_backward: true` sends a gradient to bottom `index`."""
