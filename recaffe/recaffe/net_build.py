@@ -11,6 +11,7 @@ from recaffe.errors import NetError
 from recaffe.layers.base import Layer
 from recaffe.layers.catalogue import create_layer
 from recaffe.net_graph import filter_layers, insert_splits
+from recaffe.net_log import NetLog
 from recaffe.proto import caffe_pb2
 
 
@@ -60,14 +61,18 @@ class Graph:
         self._unread: set[str] = set()  # blobs that no layer has read
         self._owners: dict[str, tuple[Blob, Learnable]] = {}  # of weights with a name
 
-        for param in insert_splits(filter_layers(net)).layer:
+        kept = filter_layers(net)
+        self._log = NetLog(kept)
+        for param in insert_splits(kept).layer:
             if not param.HasField("phase"):
                 param.phase = net.state.phase
             self._add_layer(param)
         self._drop_useless_backward()
+        self._log.traced_back(self.nodes)
         if net.force_backward:
             self._force_backward()
         self.output_ids = [self._id_of[name] for name in sorted(self._unread)]
+        self._log.finished(sorted(self._unread))
 
     def _add_layer(self, param: Any) -> None:
         if param.propagate_down and len(param.propagate_down) != len(param.bottom):
@@ -86,7 +91,9 @@ class Graph:
             self._new_blob(node, "(automatic)")
         if param.type == "Input":
             self.input_ids.extend(node.top_ids)
+        self._log.connected(node)
         layer.connect(node.bottoms, node.tops)
+        self._log.set_up(node)
         for index, number in enumerate(node.top_ids):
             self.loss_weights[number] = layer.loss_weight(index)
         learns = list(self._add_weights(layer))
@@ -149,6 +156,7 @@ class Graph:
 
     def _share_weight(self, layer: Layer, blob: Blob, spec: Any) -> None:
         owner, learnable = self._owners[spec.name]
+        self._log.shared(spec.name, learnable)
         is_permissive = spec.share_mode == caffe_pb2.ParamSpec.PERMISSIVE
         if blob.count != owner.count or (blob.shape != owner.shape and not is_permissive):
             raise layer.error(

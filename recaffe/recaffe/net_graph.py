@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from typing import Any
 
 from recaffe.errors import NetError
 from recaffe.proto import caffe_pb2
 
+log = logging.getLogger("recaffe.net")
 _Place = tuple[int, int]  # (layer index, top index)
 
 
@@ -23,20 +25,34 @@ def filter_layers(net: Any) -> Any:
         if layer.include and layer.exclude:
             raise NetError(f"layer {layer.name!r} has include and exclude rules; give one kind")
         rules = layer.include or layer.exclude
-        if any(_meets(net.state, rule) for rule in rules) == bool(layer.include):
+        if any(_meets(net.state, rule, layer.name) for rule in rules) == bool(layer.include):
             kept.layer.add().CopyFrom(layer)
     return kept
 
 
-def _meets(state: Any, rule: Any) -> bool:
-    """Source: Net::StateMeetsRule."""
-    return (
-        (not rule.HasField("phase") or rule.phase == state.phase)
-        and (not rule.HasField("min_level") or state.level >= rule.min_level)
-        and (not rule.HasField("max_level") or state.level <= rule.max_level)
-        and set(rule.stage) <= set(state.stage)
-        and not set(rule.not_stage) & set(state.stage)
-    )
+def _meets(state: Any, rule: Any, layer_name: str) -> bool:
+    """Whether the state keeps to the rule; says so where not. Source: Net::StateMeetsRule."""
+    reason = _breach(state, rule)
+    if reason:
+        log.info("The NetState %s specified by a rule in layer %s", reason, layer_name)
+    return not reason
+
+
+def _breach(state: Any, rule: Any) -> str:
+    """The first condition of the rule that the state does not meet, in Caffe's words; empty if it meets all."""
+    if rule.HasField("phase") and rule.phase != state.phase:
+        return f"phase ({state.phase}) differed from the phase ({rule.phase})"
+    if rule.HasField("min_level") and state.level < rule.min_level:
+        return f"level ({state.level}) is above the min_level ({rule.min_level})"  # sic: below
+    if rule.HasField("max_level") and state.level > rule.max_level:
+        return f"level ({state.level}) is above the max_level ({rule.max_level})"
+    for stage in rule.stage:
+        if stage not in state.stage:
+            return f"did not contain stage '{stage}'"
+    for stage in rule.not_stage:
+        if stage in state.stage:
+            return f"contained a not_stage '{stage}'"
+    return ""
 
 
 def insert_splits(net: Any) -> Any:
