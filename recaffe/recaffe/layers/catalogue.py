@@ -6,40 +6,63 @@ from typing import Any
 
 from recaffe.errors import NetError
 from recaffe.layers.accuracy import Accuracy
+from recaffe.layers.activations import BNLL, Sigmoid, Swish, TanH
 from recaffe.layers.base import Layer
 from recaffe.layers.convolution import Convolution
 from recaffe.layers.eltwise import Eltwise
-from recaffe.layers.inner_product import InnerProduct
+from recaffe.layers.inner_product import Embed, InnerProduct
 from recaffe.layers.inputs import Data, Input
 from recaffe.layers.lrn import LRN
-from recaffe.layers.neuron import Dropout, ReLU
-from recaffe.layers.normalise import BatchNorm, Scale
-from recaffe.layers.plumbing import Concat, Flatten, Silence, Split
+from recaffe.layers.neuron import Dropout
+from recaffe.layers.normalise import MVN, BatchNorm
+from recaffe.layers.plumbing import Concat, Flatten, Parameter, Silence, Split
 from recaffe.layers.pooling import Pooling
+from recaffe.layers.powers import Exp, Log, Power
+from recaffe.layers.rectifiers import ELU, AbsVal, Clip, PReLU, ReLU, Threshold
+from recaffe.layers.reduction import ArgMax, Reduction
+from recaffe.layers.scale import Bias, Scale
 from recaffe.layers.softmax import Softmax, SoftmaxWithLoss
 from recaffe.proto.text import nearest_name
 
 _CLASSES: dict[str, type[Layer]] = {
     layer_class.__name__: layer_class
     for layer_class in (
+        AbsVal,
         Accuracy,
+        ArgMax,
+        BNLL,
         BatchNorm,
+        Bias,
+        Clip,
         Concat,
         Convolution,
         Data,
         Dropout,
+        ELU,
         Eltwise,
+        Embed,
+        Exp,
         Flatten,
         InnerProduct,
         Input,
         LRN,
+        Log,
+        MVN,
+        PReLU,
+        Parameter,
         Pooling,
+        Power,
         ReLU,
+        Reduction,
         Scale,
+        Sigmoid,
         Silence,
         Softmax,
         SoftmaxWithLoss,
         Split,
+        Swish,
+        TanH,
+        Threshold,
     )
 }
 

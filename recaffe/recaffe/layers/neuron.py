@@ -1,4 +1,4 @@
-"""Layers that work on each value alone: ReLU and Dropout. They may work in place."""
+"""What layers have in common that give each value of one bottom its own value in one top; and Dropout."""
 
 from __future__ import annotations
 
@@ -13,40 +13,17 @@ from recaffe.random_stream import global_stream
 
 
 class Neuron(Layer):
-    """One bottom, one top of the same shape."""
+    """One bottom, one top of the same shape; may work in place. Source: src/caffe/layers/neuron_layer.cpp.
+
+    In place, `backward` sees the output where a formula has the input, as in Caffe; a layer that lives with that badly
+    says so.
+    """
 
     allows_in_place: ClassVar = True
 
     def reshape(self, bottom: Blobs, top: Blobs) -> None:
         if top[0] is not bottom[0]:
             top[0].reshape(*bottom[0].shape)
-
-
-class ReLU(Neuron):
-    """max(x, 0) + negative_slope min(x, 0). Source: src/caffe/layers/relu_layer.cpp.
-
-    In place, `backward` sees the output where Caffe's formula has the input: the sign, all it needs, is the same as
-    long as negative_slope is not negative.
-    """
-
-    def forward(self, bottom: Blobs, top: Blobs) -> None:
-        value, slope = bottom[0].tensor(), self.param.relu_param.negative_slope
-        if slope:
-            top[0].set(torch.nn.functional.leaky_relu(value, slope))
-        elif top[0] is bottom[0]:
-            value.relu_()
-            top[0].set(value)
-        else:
-            top[0].set(value.relu())
-
-    def backward(self, top: Blobs, propagate_down: Sequence[bool], bottom: Blobs) -> None:
-        if propagate_down[0]:
-            value, slope = bottom[0].tensor(), self.param.relu_param.negative_slope
-            gradient = top[0].diff_tensor()
-            if slope:
-                bottom[0].set_diff(torch.where(value > 0, gradient, gradient * slope))
-            else:
-                bottom[0].set_diff(torch.ops.aten.threshold_backward(gradient, value, 0))
 
 
 class Dropout(Neuron):
@@ -59,8 +36,8 @@ class Dropout(Neuron):
 
     def setup(self, bottom: Blobs, top: Blobs) -> None:
         self.ratio = self.param.dropout_param.dropout_ratio
-        if not 0 < self.ratio < 1:
-            raise self.error(f"has dropout_ratio {self.ratio}, expected more than 0 and less than 1")
+        if not 0 <= self.ratio < 1:
+            raise self.error(f"has dropout_ratio {self.ratio}, expected 0 or more and less than 1")
         self._mask: torch.Tensor | None = None  # of the latest forward at TRAIN
 
     def forward(self, bottom: Blobs, top: Blobs) -> None:

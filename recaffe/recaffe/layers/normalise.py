@@ -1,13 +1,11 @@
-"""BatchNorm and Scale, which Caffe keeps apart: the one standardises, the other learns a factor and a bias."""
+"""BatchNorm and MVN: mean 0 and variance 1, per channel over the batch or per image."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, ClassVar
 
 import torch
-from recaffe.blob import Blob
 from recaffe.layers.base import Blobs
 from recaffe.layers.neuron import Neuron
 from recaffe.proto import caffe_pb2
@@ -26,7 +24,9 @@ class BatchNorm(Neuron):
         param = self.param.batch_norm_param
         self.fraction, self.eps = param.moving_average_fraction, param.eps
         self.uses_global = param.use_global_stats if param.HasField("use_global_stats") else not self.is_train
-        self.channels = 1 if len(bottom[0].shape) == 1 else bottom[0].shape[1]
+        if len(bottom[0].shape) < 2:
+            raise self.error(f"has a bottom of shape {bottom[0].shape}, expected 2 axes or more")
+        self.channels = bottom[0].shape[1]
         for spec in self.param.param:
             if spec.lr_mult != 0:
                 raise self.error(f"has lr_mult {spec.lr_mult:g}, but its statistics are not learned; set it to 0")
@@ -38,10 +38,10 @@ class BatchNorm(Neuron):
     def reshape(self, bottom: Blobs, top: Blobs) -> None:
         super().reshape(bottom, top)
         shape = bottom[0].shape
-        if len(shape) > 1 and shape[1] != self.channels:
-            raise self.error(f"has statistics of {self.channels} channels, but its bottom now has {shape[1]}")
-        self._others = tuple(axis for axis in range(len(shape)) if axis != 1) if len(shape) > 1 else (0,)
-        self._per_channel = (1, self.channels, *[1] * (len(shape) - 2)) if len(shape) > 1 else (1,)
+        if shape[1:2] != (self.channels,):
+            raise self.error(f"has statistics of {self.channels} channels, but its bottom now has the shape {shape}")
+        self._others = tuple(axis for axis in range(len(shape)) if axis != 1)
+        self._per_channel = (1, self.channels, *[1] * (len(shape) - 2))
 
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         value = bottom[0].tensor()
@@ -77,68 +77,46 @@ class BatchNorm(Neuron):
         bottom[0].set_diff((gradient - common).addcmul_(self._normal, along, value=-1).mul_(self._inverse))
 
 
-class Scale(Neuron):
-    """top = bottom * factor (+ bias), the factor repeated over the axes that it lacks.
+class MVN(Neuron):
+    """top = (x - mean) / (deviation + eps), per image and channel, or per image with across_channels.
 
-    With one bottom the factor is a weight of the bottom's axes from `axis` on, `num_axes` of them (-1: all), filled
-    with 1 unless `filler` says otherwise; with two it is the second bottom, which starts at `axis`. With bias_term the
-    bias, of the factor's shape, is the last weight. Source: src/caffe/layers/scale_layer.cpp, bias_layer.cpp.
+    normalize_variance: false leaves out the division. The top always has four axes, as in Caffe; up to three that the
+    bottom lacks have the size 1. The gradient takes eps for negligible, and in place with normalize_variance it is not
+    one: real Caffe has overwritten the top's diff by then. Source: src/caffe/layers/mvn_layer.cpp.
     """
 
-    bottom_range: ClassVar = (1, 2)
-
     def setup(self, bottom: Blobs, top: Blobs) -> None:
-        param = self.param.scale_param
-        self.axis = self.axis_of(bottom[0], param.axis)
-        shape = bottom[1].shape if len(bottom) == 2 else self._weight_shape(bottom[0], param.num_axes)
-        specs: list[tuple[tuple[int, ...], Any]] = []
-        if len(bottom) == 1:
-            ones = caffe_pb2.FillerParameter(type="constant", value=1)
-            specs.append((shape, param.filler if param.HasField("filler") else ones))
-        if param.bias_term:
-            specs.append((shape, param.bias_filler))
-        self.make_weights(*specs)
-        self.has_bias = param.bias_term
-
-    def _weight_shape(self, bottom: Blob, num_axes: int) -> tuple[int, ...]:
-        end = len(bottom.shape) if num_axes == -1 else self.axis + num_axes
-        if num_axes < -1 or end > len(bottom.shape):
-            raise self.error(f"has num_axes {num_axes} from axis {self.axis} on, but its bottom has {bottom.shape}")
-        return tuple(bottom.shape[self.axis : end])
+        self.divides, self.eps = self.param.mvn_param.normalize_variance, self.param.mvn_param.eps
+        self._axes = (1, 2, 3) if self.param.mvn_param.across_channels else (2, 3)
+        self._divisor: torch.Tensor | None = None  # deviation + eps of the latest forward
 
     def reshape(self, bottom: Blobs, top: Blobs) -> None:
-        super().reshape(bottom, top)
-        shape = tuple((bottom[1] if len(bottom) == 2 else self.blobs[0]).shape)
-        covered = tuple(bottom[0].shape[self.axis : self.axis + len(shape)])
-        if covered != shape:
-            raise self.error(
-                f"has a factor of shape {shape} from axis {self.axis} on, but its bottom is {bottom[0].shape}"
-            )
-        rest = len(bottom[0].shape) - self.axis - len(shape)
-        self._factor_shape = shape
-        self._view = (*[1] * self.axis, *shape, *[1] * rest)
-        self._others = tuple(axis for axis, length in enumerate(self._view) if length == 1)
+        shape = bottom[0].shape
+        if len(shape) > 4:
+            raise self.error(f"has a bottom of shape {shape}, expected at most 4 axes")
+        top[0].reshape(*shape, *[1] * (4 - len(shape)))
 
     def forward(self, bottom: Blobs, top: Blobs) -> None:
-        value, factor = bottom[0].tensor(), self._factor(bottom).tensor().view(self._view)
-        if self.needs_backward:  # working in place hides the bottom from `backward`
-            self._bottom = value.clone() if top[0] is bottom[0] else value
-        scaled = value * factor
-        top[0].set(scaled.add_(self.blobs[-1].tensor().view(self._view)) if self.has_bias else scaled)
+        value = bottom[0].tensor().view(top[0].shape)
+        centred = value - value.mean(self._axes, keepdim=True)
+        if self.divides:
+            divisor = centred.square().mean(self._axes, keepdim=True).sqrt_().add_(self.eps)
+            self._divisor = divisor if self.needs_backward else None
+            centred.div_(divisor)
+        top[0].set(centred)
 
     def backward(self, top: Blobs, propagate_down: Sequence[bool], bottom: Blobs) -> None:
-        gradient = top[0].diff_tensor()
-        if self.has_bias and self.learns(len(self.blobs) - 1):
-            self.blobs[-1].add_diff(self._summed(gradient))
-        is_weight = len(bottom) == 1
-        if (is_weight and self.learns(0)) or (not is_weight and propagate_down[1]):
-            of_factor = self._summed(gradient * self._bottom)
-            self.blobs[0].add_diff(of_factor) if is_weight else bottom[1].set_diff(of_factor)
         if propagate_down[0]:
-            bottom[0].set_diff(gradient * self._factor(bottom).tensor().view(self._view))
+            down = self._gradient(top[0].tensor(), top[0].diff_tensor(), top[0] is bottom[0])
+            bottom[0].set_diff(down.reshape(bottom[0].shape))
 
-    def _factor(self, bottom: Blobs) -> Blob:
-        return bottom[1] if len(bottom) == 2 else self.blobs[0]
-
-    def _summed(self, value: torch.Tensor) -> torch.Tensor:
-        return (value.sum(self._others) if self._others else value).reshape(self._factor_shape)
+    def _gradient(self, result: torch.Tensor, gradient: torch.Tensor, in_place: bool) -> torch.Tensor:
+        if not self.divides:
+            return gradient - gradient.mean(self._axes, keepdim=True)
+        if self._divisor is None:
+            raise self.error("kept nothing for a backward pass; run forward before backward")
+        along = (gradient * result).mean(self._axes, keepdim=True)
+        if in_place:
+            return (result * along).mul_(-2).div_(self._divisor)
+        common = gradient.mean(self._axes, keepdim=True)
+        return (gradient - common).addcmul_(result, along, value=-1).div_(self._divisor)

@@ -1,4 +1,4 @@
-"""Layers that only pass values on: Split, Concat, Flatten, Silence."""
+"""Layers that only pass values on: Split, Concat, Flatten, Silence, Parameter."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import torch
 from recaffe.layers.base import Blobs, Layer
+from recaffe.proto import caffe_pb2
 
 
 class Split(Layer):
@@ -71,7 +72,7 @@ class Flatten(Layer):
     def reshape(self, bottom: Blobs, top: Blobs) -> None:
         param, shape = self.param.flatten_param, bottom[0].shape
         start, end = self.axis_of(bottom[0], param.axis), self.axis_of(bottom[0], param.end_axis)
-        if start > end:
+        if start > end + 1:  # with `axis` right behind `end_axis` an axis of size 1 comes between them
             raise self.error(f"has axis {param.axis} behind end_axis {param.end_axis} in a bottom of shape {shape}")
         top[0].reshape(*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :])
         top[0].share_data(bottom[0])
@@ -103,3 +104,28 @@ class Silence(Layer):
         for blob, propagate in zip(bottom, propagate_down, strict=True):
             if propagate:
                 blob.zero_diff()
+
+
+class Parameter(Layer):
+    """A weight as a blob: the top is the weight, of `shape`, at first zeros. No bottom.
+
+    What the layers above send down is the weight's gradient; it replaces the one before instead of adding to it, as in
+    Caffe. Source: include/caffe/layers/parameter_layer.hpp.
+    """
+
+    bottom_range: ClassVar = (0, 0)
+
+    def setup(self, bottom: Blobs, top: Blobs) -> None:
+        shape = tuple(self.param.parameter_param.shape.dim)
+        self.make_weights((shape, caffe_pb2.FillerParameter(type="constant", value=0)))
+        top[0].reshape(*shape)
+
+    def reshape(self, bottom: Blobs, top: Blobs) -> None:
+        pass
+
+    def forward(self, bottom: Blobs, top: Blobs) -> None:
+        top[0].share_data(self.blobs[0])
+        top[0].share_diff(self.blobs[0])
+
+    def backward(self, top: Blobs, propagate_down: Sequence[bool], bottom: Blobs) -> None:
+        pass
