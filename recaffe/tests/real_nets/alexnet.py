@@ -40,7 +40,7 @@ def _net(
     below = _conv(net, "5", below, 256 // width, bias=0.1, pad=1, kernel_size=3, group=2)
     net.pool5 = below = layers.Pooling(below, pool=params.Pooling.MAX, kernel_size=3, stride=2)
     for number in ("6", "7"):
-        below = _fc(net, f"fc{number}", below, 4096 // width // 8, std=0.005, bias=0.1)
+        below = _fc(net, f"fc{number}", below, 4096 // width, std=0.005, bias=0.1)
         net[f"relu{number}"] = below = layers.ReLU(below, in_place=True)
         net[f"drop{number}"] = below = layers.Dropout(below, dropout_ratio=0.5, in_place=True)
     below = _fc(net, class_layer, below, classes, std=0.01, bias=0)
@@ -53,7 +53,7 @@ def _conv(net: NetSpec, number: str, below: Any, num_output: int, bias: float, *
         below,
         num_output=num_output,
         param=LEARN,
-        weight_filler={"type": "gaussian", "std": 0.05},
+        weight_filler={"type": "gaussian", "std": 0.01},
         bias_filler={"type": "constant", "value": bias},
         **shape,
     )

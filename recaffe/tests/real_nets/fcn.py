@@ -18,7 +18,7 @@ def fcn8s(size: int, width: int, classes: int) -> NetSpec:
     below = vgg.add_stages(net, net.data, width, first_pad=100)
     for name, kernel in (("fc6", 7), ("fc7", 1)):
         net[name] = below = layers.Convolution(
-            below, num_output=4096 // width // 8, kernel_size=kernel, param=vgg.LEARN, weight_filler={"type": "msra"}
+            below, num_output=4096 // width, kernel_size=kernel, param=vgg.LEARN, weight_filler={"type": "msra"}
         )
         net[f"relu{name[-1]}"] = below = layers.ReLU(below, in_place=True)
         net[f"drop{name[-1]}"] = below = layers.Dropout(below, dropout_ratio=0.5, in_place=True)

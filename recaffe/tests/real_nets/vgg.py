@@ -18,7 +18,7 @@ def vgg16(size: int, width: int, classes: int) -> NetSpec:
     below = add_stages(net, net.data, width)
     for name in ("fc6", "fc7"):
         net[name] = below = layers.InnerProduct(
-            below, num_output=4096 // width // 8, param=LEARN, weight_filler={"type": "xavier"}
+            below, num_output=4096 // width, param=LEARN, weight_filler={"type": "xavier"}
         )
         net[f"relu{name[-1]}"] = below = layers.ReLU(below, in_place=True)
         net[f"drop{name[-1]}"] = below = layers.Dropout(below, dropout_ratio=0.5, in_place=True)
