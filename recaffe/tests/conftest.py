@@ -79,6 +79,24 @@ def real_caffe() -> Callable[..., bytes]:
 
 
 @pytest.fixture(scope="session")
+def real_tool() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """`real_tool(name, *arguments, cwd=None)`: run a program of real Caffe's tools ("caffe", "extract_features", ...).
+
+    Its log (stderr) is not quieted. Skips the test, with the reason, where there is no real Caffe.
+    """
+    beside = _real_python().with_name("run")
+
+    def run(name: str, *arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+        command = [str(beside), name] if beside.exists() else [name]
+        environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
+        return subprocess.run(
+            [*command, *map(str, arguments)], capture_output=True, text=True, cwd=cwd, env=environment, check=False
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
 def real_arrays(real_caffe, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Arrays]:
     """`real_arrays(verb, *arguments, cwd=None)`: what oracle.py's verb gives under real Caffe."""
 

@@ -1,6 +1,7 @@
 """The programs of Caffe's tools, started as `recaffe COMMAND ...`.
 
-One module each, with `main(argv) -> int`, `Flags` (see recaffe.commands.flags) and the usage as its docstring.
+One module each, with `main(argv) -> int`, `Flags` if it has any (see recaffe.commands.flags), and the usage as its
+docstring.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from recaffe.proto.text import nearest_name
 log = logging.getLogger("recaffe.commands")
 
 COMMANDS: dict[str, str] = {  # module name -> what it does
+    "upgrade_net_proto_text": "bring an old net prototxt to today's form",
+    "upgrade_net_proto_binary": "bring an old caffemodel to today's form",
+    "upgrade_solver_proto_text": "bring an old solver prototxt to today's form",
 }
 
 
@@ -50,7 +54,7 @@ def _run(name: str, arguments: list[str]) -> int:
         raise UsageError(f"unknown command {name!r}; {nearest_name(name, list(COMMANDS))}")
     module = importlib.import_module(f"recaffe.commands.{name}")
     if arguments and arguments[0].lstrip("-") == "help":
-        print(f"{module.__doc__}\nflags:\n{describe(module.Flags)}".strip())
+        print(f"{module.__doc__}\nflags:\n{describe(module.Flags)}" if hasattr(module, "Flags") else module.__doc__)
         return 0
     with _log_on_stderr():
         try:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from dataclasses import Field, field, fields
+from dataclasses import Field, dataclass, field, fields
 from typing import Any, NoReturn, TypeVar
 
 from recaffe.proto.text import nearest_name
@@ -24,6 +24,11 @@ _TRUTH = {
     **dict.fromkeys(("true", "t", "yes", "y", "1"), True),
     **dict.fromkeys(("false", "f", "no", "n", "0"), False),
 }
+
+
+@dataclass
+class NoFlags:
+    """Of a command that has none."""
 
 
 class UsageError(Exception):
@@ -38,7 +43,8 @@ def flag(default: Any, description: str) -> Any:
 def parse(declared: type[Flags], argv: Sequence[str]) -> tuple[Flags, list[str]]:
     """The flags in `argv` (a `declared`) and the words that are none, in their order.
 
-    Of a flag given twice the last counts. Raises UsageError for an unknown flag or a value of the wrong type.
+    Of a flag given twice the last counts; a dash inside a name is an underscore.
+    Raises UsageError for an unknown flag or a value of the wrong type.
     """
     known: dict[str, Field[Any]] = {each.name: each for each in fields(declared)}  # type: ignore[arg-type]
     values: dict[str, Any] = {}
@@ -53,6 +59,7 @@ def parse(declared: type[Flags], argv: Sequence[str]) -> tuple[Flags, list[str]]
             words.append(word)
             continue
         name, equals, text = word.lstrip("-").partition("=")
+        name = name.replace("-", "_")
         is_negated = name not in known and name.startswith("no") and name[2:] in known
         if is_negated:
             name = name[2:]
