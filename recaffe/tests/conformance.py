@@ -136,8 +136,8 @@ def render(errors: Errors) -> str:
     versions = f"torch {torch.__version__}, numpy {numpy.__version__}"
     text = (
         f"Written by `python recaffe/tests/conformance.py` ({versions}; real Caffe 1.0 of Debian 11 with OpenBLAS).\n"
-        "Each number is the worst error found over cases, random nets and training sessions, relative to the largest value\n"
-        "of the array in question; `equal` means to the last bit, or the same text.\n"
+        "Each number is the worst error found over cases, random nets and training sessions, relative to the largest\n"
+        "value of the array in question; `equal` means to the last bit, or the same text.\n"
     )
     for title, (head, rows) in tables.items():
         text += f"\n### {title}\n\n{table(head, rows)}"
