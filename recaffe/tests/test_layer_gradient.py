@@ -14,6 +14,11 @@ CASES = sorted((Path(__file__).parent / "cases").glob("*/*.prototxt"))
 NOT_THE_SLOPE = {  # case -> why Caffe's own gradient is another
     "accuracy": "has no gradient",
     "accuracy_top_2_of_maps": "has no gradient",
+    "accuracy_axis_ignored": "has no gradient",
+    "contrastive_loss": "divides by the distance plus 1e-4",
+    "loss_without_top": "gives no loss to take the slope of",
+    "sigmoid_loss_label_smoothing": "sends no gradient to its targets",
+    "sigmoid_loss_soft_targets": "sends no gradient to its targets",
 }
 STEP = 1e-6
 TOLERANCE = 1e-6  # of the largest directional derivative: what central differences leave in float64
