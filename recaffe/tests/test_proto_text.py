@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 
 import pytest
+import recaffe
 from google.protobuf import text_format
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from recaffe.proto import caffe_pb2, text
+from recaffe.proto import caffe_pb2, dialects, text
 
 NET = r"""
 # a comment
@@ -64,10 +65,26 @@ def test_what_is_formatted_is_read_back(data: bytes, values: list[float], label:
         ('layer { top "a" }', 1, 13, "found '\"a\"', expected ':' after 'top'"),
         ('name: "a"\nname: "b"', 2, 1, "NetParameter.name is given a second time"),
         ("input_dim: 1.5", 1, 12, "input_dim is '1.5', expected a whole number"),
+        ("input_dim: [1, ]", 1, 16, "input_dim is ']', expected a whole number"),
+        ("input_dim: 08", 1, 12, "'08' is not a number"),
+        ("input_dim: 5input: 'a'", 1, 12, "'5input' is not a number"),
+        ("input_dim: 1 ;; input_dim: 2", 1, 15, "found ';', expected a field of NetParameter"),
+        ("layer { loss_weight: 0x10 }", 1, 22, "loss_weight is '0x10', expected a decimal number"),
+        ("layer { convolution_param { stride: -0 } }", 1, 37, "stride is -0, expected 0 to 4294967295"),
+        ("force_backward: TRUE", 1, 17, "force_backward is 'TRUE', expected true or false"),
+        ("force_backward: 2", 1, 17, "force_backward is '2', expected true or false"),
+        ("layer { pooling_param { pool: 3 } }", 1, 31, "pool has no value '3'; known are: MAX, AVE, STOCHASTIC"),
+        ("name: ['a']", 1, 7, "name is '[', expected a string in quotes"),
+        (r"name: 'a\q'", 1, 9, "an escape that does not exist"),
+        (r"name: 'é\400\u12'", 1, 13, "an escape that does not exist"),
+        ("name: '\udcff'", 1, 7, "name is not UTF-8"),
+        ("name: '\\xff'", 1, 7, "name is not UTF-8"),
+        ("\udcff", 1, 1, "unexpected '\\udcff'"),
+        ("name: '\\\n'", 1, 7, "a string that is not closed"),
         ("input_dim: [1 2]", 1, 15, "found '2', expected ',' or ']' in the list 'input_dim'"),
         ("layer { convolution_param { stride: -1 } }", 1, 37, "stride is -1, expected 0 to 4294967295"),
         ("force_backward: yes", 1, 17, "force_backward is 'yes', expected true or false"),
-        ("layer { loss_weight: high }", 1, 22, "loss_weight is 'high', expected a number"),
+        ("layer { loss_weight: high }", 1, 22, "loss_weight is 'high', expected a decimal number"),
         ("layer { clip_param { min: 1 } }", 1, 22, "ClipParameter lacks the required max"),
         ('name: "abc', 1, 7, "a string that is not closed"),
         ("name @", 1, 6, "unexpected '@'"),
@@ -79,6 +96,63 @@ def test_error_says_where_what_and_what_was_meant(content: str, line: int, colum
         text.parse(content, caffe_pb2.NetParameter, "net.prototxt")
     assert str(caught.value) == f"net.prototxt:{line}:{column}: {problem}"
     assert (caught.value.line, caught.value.column) == (line, column)
+
+
+def test_escapes_of_unicode_and_bytes_that_are_no_text_are_read():
+    assert text.parse(r"name: '\u00e9\ud83d\ude00\U0001F600'", caffe_pb2.NetParameter).name == "é😀😀"
+    datum = text.parse("# in Latin-1: \udce9\ndata: '\udcff' '\\477'", caffe_pb2.Datum)
+    assert datum.data == b"\xff\x3f"
+
+
+@pytest.mark.parametrize(
+    ("content", "message_class", "problem"),
+    [
+        (
+            "layer { prior_box_param { } }",
+            caffe_pb2.NetParameter,
+            "field 'prior_box_param' belongs to the SSD, NVIDIA and Intel dialects of Caffe (PriorBox layers); "
+            "BVLC Caffe and recaffe do not have it",
+        ),
+        (
+            "default_forward_type: FLOAT16",
+            caffe_pb2.NetParameter,
+            "field 'default_forward_type' belongs to the NVIDIA dialect of Caffe; "
+            "BVLC Caffe and recaffe do not have it",
+        ),
+        (
+            "layers { roi_pooling_param { } }",
+            caffe_pb2.NetParameter,
+            "field 'roi_pooling_param' belongs to the Intel, Fast R-CNN and PSPNet dialects of Caffe "
+            "(ROIPooling layers); BVLC Caffe and recaffe do not have it",
+        ),
+        (
+            "layer { convolution_param { engine: MKLDNN } }",
+            caffe_pb2.NetParameter,
+            "engine has the value 'MKLDNN', which belongs to the Intel dialect of Caffe; "
+            "BVLC Caffe and recaffe do not have it",
+        ),
+        (
+            "eval_type: 'detection'",
+            caffe_pb2.SolverParameter,
+            "field 'eval_type' belongs to the SSD, NVIDIA and Intel dialects of Caffe; "
+            "BVLC Caffe and recaffe do not have it",
+        ),
+    ],
+)
+def test_dialect_is_named(content: str, message_class: type, problem: str):
+    with pytest.raises(text.ProtoTextError) as caught:
+        text.parse(content, message_class)
+    assert caught.value.problem == problem
+
+
+def test_no_name_of_a_dialect_is_a_name_of_caffe():
+    types = {layer_type for layers in dialects._LAYERS.values() for layer_type in layers}
+    assert types & set(recaffe.layer_type_list()) == {"Split"}  # Intel's has options, ours none
+    for fields in dialects._FIELDS.values():
+        for message, names in fields.items():
+            assert not set(names.split()) & set(getattr(caffe_pb2, message).DESCRIPTOR.fields_by_name), message
+    layer_fields = caffe_pb2.LayerParameter.DESCRIPTOR.fields_by_name
+    assert not {name for layers in dialects._LAYERS.values() for name in layers.values()} & set(layer_fields)
 
 
 def test_unknown_field_with_no_near_name_lists_the_known_ones():

@@ -1,41 +1,27 @@
-"""Prototxt: the text form of Caffe's messages, read with errors that say where, what and what was meant."""
+"""Prototxt: the text form of Caffe's messages, read with errors that say where, what and what was meant.
+
+What is accepted is what real Caffe's protobuf accepts (protobuf 3, text_format.cc, TextFormat::Parse).
+"""
 
 from __future__ import annotations
 
 import difflib
-import re
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
-from recaffe.errors import CaffeError
+from recaffe.proto import dialects
 from recaffe.proto.debug_string import debug_string
+from recaffe.proto.tokens import ProtoTextError as ProtoTextError
+from recaffe.proto.tokens import Token, Tokens, decimal_number, whole_number
 
-_TOKEN = re.compile(
-    r"""(?P<blank>[ \t\r\n\f\v]+|\#[^\n]*)
-      | (?P<string>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')
-      | (?P<number>-?\s*(?:0[xX][0-9a-fA-F]+|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?[fF]?|(?:inf(?:inity)?|nan)\b))
-      | (?P<word>[A-Za-z_]\w*)
-      | (?P<sign>[{}<>\[\]:;,])""",
-    re.VERBOSE | re.IGNORECASE,
-)
-_ESCAPE = re.compile(rb"\\(?:([0-7]{1,3})|[xX]([0-9a-fA-F]{1,2})|(.))", re.DOTALL)
-_ESCAPED = {b"n": b"\n", b"t": b"\t", b"r": b"\r", b"a": b"\a", b"b": b"\b", b"f": b"\f", b"v": b"\v"}
-_TRUTH = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}
-_INTEGER_BITS = {
+_TRUTH = {"true": True, "True": True, "t": True, "false": False, "False": False, "f": False}
+_INTEGER_RANGES = {
     FieldDescriptor.CPPTYPE_INT32: (-(2**31), 2**31 - 1),
     FieldDescriptor.CPPTYPE_UINT32: (0, 2**32 - 1),
     FieldDescriptor.CPPTYPE_INT64: (-(2**63), 2**63 - 1),
     FieldDescriptor.CPPTYPE_UINT64: (0, 2**64 - 1),
 }
 _CLOSING = {"{": "}", "<": ">"}
-
-
-class ProtoTextError(CaffeError, ValueError):
-    """A prototxt that cannot be read: `filename`, 1-based `line` and `column`, and `problem` in words."""
-
-    def __init__(self, filename: str, line: int, column: int, problem: str) -> None:
-        super().__init__(f"{filename}:{line}:{column}: {problem}")
-        self.filename, self.line, self.column, self.problem = filename, line, column, problem
 
 
 def parse(text: str, message_class: Any, filename: str = "<text>") -> Any:
@@ -68,46 +54,8 @@ def nearest_name(name: str, known: list[str]) -> str:
     return f"known are: {', '.join(known)}"
 
 
-class _Token(NamedTuple):
-    kind: str
-    text: str
-    start: int
-
-
-class _Parser:
+class _Parser(Tokens):
     """Recursive descent over the text format's tokens."""
-
-    def __init__(self, text: str, filename: str) -> None:
-        self.text = text
-        self.filename = filename
-        self.next_start = 0
-        self.token = self._scan()
-
-    def fail(self, problem: str, token: _Token | None = None) -> NoReturn:
-        start = (token or self.token).start
-        line_start = self.text.rfind("\n", 0, start) + 1
-        raise ProtoTextError(self.filename, self.text.count("\n", 0, start) + 1, start - line_start + 1, problem)
-
-    def _scan(self) -> _Token:
-        while self.next_start < len(self.text):
-            start = self.next_start
-            match = _TOKEN.match(self.text, start)
-            if match is None:
-                character = self.text[start]
-                at = _Token("sign", character, start)
-                self.fail("a string that is not closed" if character in "\"'" else f"unexpected {character!r}", at)
-            self.next_start = match.end()
-            if match.lastgroup != "blank":
-                return _Token(str(match.lastgroup), match.group(), start)
-        return _Token("end", "end of file", len(self.text))
-
-    def take(self) -> _Token:
-        taken, self.token = self.token, self._scan()
-        return taken
-
-    def accept(self, *signs: str) -> str:
-        """Take the next token if it is one of `signs`; the sign taken, or nothing."""
-        return self.take().text if self.token.kind == "sign" and self.token.text in signs else ""
 
     def message(self, message: Any, closing: str) -> None:
         """Read fields into `message` up to `closing`, which is taken, or to the end of the file."""
@@ -137,15 +85,19 @@ class _Parser:
         colon = self.accept(":")
         if not colon and field.message_type is None:
             self.fail(f"found {self.token.text!r}, expected ':' after {field.name!r}")
-        if repeated and self.accept("["):
-            while not self.accept("]"):
-                self.value(message, field, repeated)
-                if not self.accept(",") and self.token.text != "]":
-                    self.fail(f"found {self.token.text!r}, expected ',' or ']' in the list {field.name!r}")
-        else:
+        if not (repeated and self.accept("[")):
             self.value(message, field, repeated)
+        elif not self.accept("]"):
+            self.value(message, field, repeated)
+            while not self.accept("]"):
+                if not self.accept(","):
+                    self.fail(f"found {self.token.text!r}, expected ',' or ']' in the list {field.name!r}")
+                self.value(message, field, repeated)
 
-    def unknown_field(self, name: _Token, descriptor: Descriptor) -> NoReturn:
+    def unknown_field(self, name: Token, descriptor: Descriptor) -> NoReturn:
+        dialect = dialects.of_field(descriptor.name, name.text)
+        if dialect:
+            self.fail(dialect, name)
         others = [
             other.name for other in descriptor.file.message_types_by_name.values() if name.text in other.fields_by_name
         ]
@@ -174,75 +126,63 @@ class _Parser:
             setattr(message, field.name, value)
 
     def scalar(self, field: FieldDescriptor) -> Any:
-        token = self.take()
         kind = field.cpp_type
         if kind == FieldDescriptor.CPPTYPE_STRING:
-            return self.string(token, field)
+            return self.string(field)
         if kind == FieldDescriptor.CPPTYPE_BOOL:
-            if token.kind == "string" or token.text.lower() not in _TRUTH:
+            token = self.take()
+            value = _TRUTH.get(token.text)
+            if value is None and whole_number(token) in (0, 1):
+                value = bool(whole_number(token))
+            if value is None:
                 self.fail(f"{field.name} is {token.text!r}, expected true or false", token)
-            return _TRUTH[token.text.lower()]
+            return value
         if field.enum_type is not None:
-            return self.enum_value(token, field.name, field.enum_type)
-        if kind in _INTEGER_BITS:
-            return self.integer(token, field.name, *_INTEGER_BITS[kind])
-        if token.kind != "number":
-            self.fail(f"{field.name} is {token.text!r}, expected a number", token)
-        return _float(token.text)
+            return self.enum_value(field.name, field.enum_type)
+        if kind in _INTEGER_RANGES:
+            return self.integer(field.name, *_INTEGER_RANGES[kind])
+        minus, token = self.signed()
+        value = decimal_number(token)
+        if value is None:
+            self.fail(f"{field.name} is {minus + token.text!r}, expected a decimal number", token)
+        return -value if minus else value
 
-    def string(self, token: _Token, field: FieldDescriptor) -> str | bytes:
-        if token.kind != "string":
-            self.fail(f"{field.name} is {token.text!r}, expected a string in quotes", token)
-        data = _unescape(token.text)
+    def string(self, field: FieldDescriptor) -> str | bytes:
+        first = self.token
+        if first.kind != "string":
+            self.fail(f"{field.name} is {first.text!r}, expected a string in quotes")
+        data = b""
         while self.token.kind == "string":  # neighbours join, as in C
-            data += _unescape(self.take().text)
+            data += self.bytes_of(self.take())
         if field.type == FieldDescriptor.TYPE_BYTES:
             return data
         try:
             return data.decode("utf-8")
         except UnicodeDecodeError:
-            self.fail(f"{field.name} is not UTF-8", token)
+            self.fail(f"{field.name} is not UTF-8", first)
 
-    def enum_value(self, token: _Token, name: str, enum: EnumDescriptor) -> int:
-        if token.kind == "word" and token.text in enum.values_by_name:
+    def enum_value(self, name: str, enum: EnumDescriptor) -> int:
+        minus, token = self.signed()
+        if not minus and token.kind == "word" and token.text in enum.values_by_name:
             return enum.values_by_name[token.text].number
-        if token.kind == "number" and token.text.isdigit() and int(token.text) in enum.values_by_number:
-            return int(token.text)
+        if not minus and whole_number(token) in enum.values_by_number:
+            return int(whole_number(token) or 0)
+        dialect = dialects.of_value(token.text)
+        if dialect:
+            self.fail(f"{name} {dialect}", token)
         known = [value.name for value in enum.values]
-        self.fail(f"{name} has no value {token.text!r}; {nearest_name(token.text, known)}", token)
+        self.fail(f"{name} has no value {minus + token.text!r}; {nearest_name(token.text, known)}", token)
 
-    def integer(self, token: _Token, name: str, least: int, most: int) -> int:
-        try:
-            value = _integer(token.text) if token.kind == "number" else None
-        except ValueError:
-            value = None
+    def integer(self, name: str, least: int, most: int) -> int:
+        first = self.token
+        minus, token = self.signed()
+        value = whole_number(token)
         if value is None:
-            self.fail(f"{name} is {token.text!r}, expected a whole number", token)
-        if not least <= value <= most:
-            self.fail(f"{name} is {value}, expected {least} to {most}", token)
-        return value
+            self.fail(f"{name} is {minus + token.text!r}, expected a whole number", first)
+        if not least <= (-value if minus else value) <= most or (minus and least == 0):
+            self.fail(f"{name} is {minus}{value}, expected {least} to {most}", first)
+        return -value if minus else value
 
-
-def _integer(text: str) -> int:
-    digits = re.sub(r"\s", "", text)
-    is_octal = re.fullmatch(r"-?0\d+", digits)
-    return int(digits, 8 if is_octal else 0)
-
-
-def _float(text: str) -> float:
-    digits = re.sub(r"\s", "", text)
-    if re.match(r"-?0[xX]", digits):
-        return float(int(digits, 16))
-    return float(re.sub(r"(?<=[\d.])[fF]$", "", digits))
-
-
-def _unescape(literal: str) -> bytes:
-    def replace(match: re.Match[bytes]) -> bytes:
-        octal, hexadecimal, character = match.groups()
-        if octal:
-            return bytes([int(octal, 8) & 0xFF])
-        if hexadecimal:
-            return bytes([int(hexadecimal, 16)])
-        return _ESCAPED.get(character, character)
-
-    return _ESCAPE.sub(replace, literal[1:-1].encode("utf-8"))
+    def signed(self) -> tuple[str, Token]:
+        """A minus sign or nothing, and the token behind it."""
+        return self.accept("-"), self.take()

@@ -29,6 +29,7 @@ _V1_SPEC_FIELDS = {  # list beside the weights -> field of ParamSpec
 }
 _OLD_TRANSFORM = ("scale", "mean_file", "crop_size", "mirror")
 _TRANSFORMING = {"Data": "data_param", "ImageData": "image_data_param", "WindowData": "window_data_param"}
+_OLD_INPUT_AXES = 4  # input_dim gives so many sizes for each input
 _SOLVER_TYPES = ("SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam")  # by the number of the old enum
 
 
@@ -72,11 +73,9 @@ def _upgrade_v1_layers(net: Any, filename: str) -> None:
             f"{filename}: has both 'layer' ({net.layer[0].name!r}) and 'layers' ({net.layers[0].name!r}); "
             "write all of them as 'layer' with a string type"
         )
-    is_v0 = [old.HasField("layer") for old in net.layers]
-    if any(is_v0):
-        if not all(is_v0):
-            raise UpgradeError(f"{filename}: layers of the V0 and the V1 dialect are mixed")
+    if any(old.HasField("layer") for old in net.layers):
         upgrade_v0_layers(net, filename)
+    _move_transforms(net)
     for old in net.layers:
         _upgrade_v1_layer(old, net.layer.add())
     net.ClearField("layers")
@@ -97,16 +96,24 @@ def _upgrade_v1_layer(old: Any, new: Any) -> None:
             getattr(new, field.name).CopyFrom(value)
         else:
             setattr(new, field.name, value)
-    options = _TRANSFORMING.get(new.type)
-    if options and new.HasField(options):
-        _move_transform(getattr(new, options), new)
 
 
-def _move_transform(options: Any, layer: Any) -> None:
-    for name in _OLD_TRANSFORM:
-        if options.HasField(name):
-            setattr(layer.transform_param, name, getattr(options, name))
-            options.ClearField(name)
+def _move_transforms(net: Any) -> None:
+    """If any V1 layer says in data_param what belongs into transform_param, all that read data get a transform_param.
+
+    Source: NetNeedsDataUpgrade, UpgradeNetDataTransformation.
+    """
+    readers = [(layer, _TRANSFORMING.get(v1_type_name(layer.type), "")) for layer in net.layers]
+    readers = [(layer, getattr(layer, options)) for layer, options in readers if options]
+    if not any(options.HasField(name) for _, options in readers for name in _OLD_TRANSFORM):
+        return
+    for layer, options in readers:
+        options.SetInParent()
+        layer.transform_param.SetInParent()
+        for name in _OLD_TRANSFORM:
+            if options.HasField(name):
+                setattr(layer.transform_param, name, getattr(options, name))
+                options.ClearField(name)
 
 
 def _warn_of_ignored_transforms(net: Any, filename: str) -> None:
@@ -130,12 +137,14 @@ def _upgrade_inputs(net: Any, filename: str) -> None:
     shapes = [list(shape.dim) for shape in net.input_shape]
     if not shapes and net.input_dim:
         dims = list(net.input_dim)
-        shapes = [dims[start : start + 4] for start in range(0, len(dims), 4)]
+        shapes = [dims[start : start + _OLD_INPUT_AXES] for start in range(0, len(dims), _OLD_INPUT_AXES)]
+        if len(dims) % _OLD_INPUT_AXES:
+            raise UpgradeError(f"{filename}: {len(dims)} input_dim; give {_OLD_INPUT_AXES} for each input")
     if shapes:
-        if len(shapes) != len(inputs) or not all(shapes):
+        if len(shapes) != len(inputs):
             raise UpgradeError(
                 f"{filename}: {len(inputs)} input ({', '.join(inputs)}) but {len(shapes)} shapes; "
-                "give one input_shape, or four input_dim, for each"
+                f"give one input_shape, or {_OLD_INPUT_AXES} input_dim, for each"
             )
         layer = caffe_pb2.LayerParameter(name="input", type="Input", top=inputs)
         for shape in shapes:

@@ -55,19 +55,23 @@ _RENAMED = {
     "det_crop_mode": "crop_mode",
 }
 _UNCHANGED = ("name", "blobs", "blobs_lr", "weight_decay")
+_NET_FIELDS = ("name", "layers", "input", "input_dim", "force_backward")
 _TRANSFORM = {"scale": "scale", "meanfile": "mean_file", "cropsize": "crop_size", "mirror": "mirror"}
 
 
 def upgrade_v0_layers(net: Any, filename: str) -> None:
     """Bring the V0 layers of a NetParameter to V1, in place. Raises UpgradeError for what V1 cannot say."""
+    if not all(old.HasField("layer") for old in net.layers):
+        raise UpgradeError(f"{filename}: layers of the V0 and the V1 dialect are mixed")
+    for field, _ in net.ListFields():
+        if field.name not in _NET_FIELDS:
+            raise UpgradeError(f"{filename}: a net of V0 layers cannot have {field.name!r}; Caffe drops it in silence")
     new: list[Any] = []
-    made_by: dict[str, Any] = {}  # blob name -> the V0 layer that made it last
+    made_by: dict[str, Any] = dict.fromkeys(net.input)  # blob name -> the V0 layer that made it last, none for inputs
     for old in net.layers:
-        if old.layer.type == "padding":
-            if len(old.bottom) != 1 or len(old.top) != 1:
-                raise UpgradeError(f"{filename}: padding layer {old.layer.name!r} needs one bottom and one top")
-        else:
-            new.append(_upgrade_layer(_without_padding(old, made_by, filename), filename))
+        folded = _without_padding(old, made_by, filename)
+        if old.layer.type != "padding":
+            new.append(_upgrade_layer(folded, filename))
         made_by.update(dict.fromkeys(old.top, old))
     net.ClearField("layers")
     net.layers.extend(new)
@@ -78,7 +82,9 @@ def _without_padding(old: Any, made_by: dict[str, Any], filename: str) -> Any:
     result = caffe_pb2.V1LayerParameter()
     result.CopyFrom(old)
     for index, bottom in enumerate(old.bottom):
-        below = made_by.get(bottom)
+        if bottom not in made_by:
+            raise UpgradeError(f"{filename}: layer {old.layer.name!r} reads the unknown blob {bottom!r}")
+        below = made_by[bottom]
         if below is None or below.layer.type != "padding":
             continue
         if old.layer.type not in ("conv", "pool") or len(old.bottom) != 1:
@@ -86,6 +92,8 @@ def _without_padding(old: Any, made_by: dict[str, Any], filename: str) -> Any:
                 f"{filename}: layer {old.layer.name!r} ({old.layer.type}) reads padding layer {below.layer.name!r}; "
                 "only conv and pool with one bottom can"
             )
+        if len(below.bottom) != 1 or len(below.top) != 1:
+            raise UpgradeError(f"{filename}: padding layer {below.layer.name!r} needs one bottom and one top")
         result.layer.pad = below.layer.pad
         result.bottom[index] = below.bottom[0]
     return result
