@@ -10,16 +10,29 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from recaffe import io, layers, net_spec, proto
+    from recaffe import classifier, coord_map, detector, draw, io, layers, net_spec, proto
     from recaffe.blob import Blob
+    from recaffe.classifier import Classifier
+    from recaffe.detector import Detector
     from recaffe.errors import CaffeError, LabelError, NetError, NonFiniteLossError, SolverError, WeightsError
-    from recaffe.glog import init_log
-    from recaffe.layers.base import Layer
+    from recaffe.glog import init_log, log
+    from recaffe.layer import Layer
     from recaffe.layers.catalogue import layer_type_list
     from recaffe.mode import set_device, set_mode_cpu, set_mode_gpu, set_random_seed
     from recaffe.net import Net
     from recaffe.net_spec import NetSpec, params, to_proto
+    from recaffe.parallel import (
+        NCCL,
+        has_nccl,
+        set_multiprocess,
+        set_solver_count,
+        set_solver_rank,
+        solver_count,
+        solver_rank,
+    )
+    from recaffe.permissions import allow_python_layers
     from recaffe.solver_list import SGDSolver, get_solver
+    from recaffe.timer import Timer
 
 __version__ = "0.1.0"
 TRAIN, TEST = 0, 1  # the values of the enum Phase in Caffe's schema
@@ -27,26 +40,47 @@ TRAIN, TEST = 0, 1  # the values of the enum Phase in Caffe's schema
 _HOMES = {
     "Blob": "recaffe.blob",
     "CaffeError": "recaffe.errors",
+    "Classifier": "recaffe.classifier",
+    "Detector": "recaffe.detector",
     "LabelError": "recaffe.errors",
-    "Layer": "recaffe.layers.base",
+    "Layer": "recaffe.layer",
+    "NCCL": "recaffe.parallel",
     "Net": "recaffe.net",
     "NetError": "recaffe.errors",
     "NetSpec": "recaffe.net_spec",
     "NonFiniteLossError": "recaffe.errors",
     "SGDSolver": "recaffe.solver_list",
     "SolverError": "recaffe.errors",
+    "Timer": "recaffe.timer",
     "WeightsError": "recaffe.errors",
+    "allow_python_layers": "recaffe.permissions",
     "get_solver": "recaffe.solver_list",
+    "has_nccl": "recaffe.parallel",
     "init_log": "recaffe.glog",
     "layer_type_list": "recaffe.layers.catalogue",
+    "log": "recaffe.glog",
     "params": "recaffe.net_spec",
     "set_device": "recaffe.mode",
     "set_mode_cpu": "recaffe.mode",
     "set_mode_gpu": "recaffe.mode",
+    "set_multiprocess": "recaffe.parallel",
     "set_random_seed": "recaffe.mode",
+    "set_solver_count": "recaffe.parallel",
+    "set_solver_rank": "recaffe.parallel",
+    "solver_count": "recaffe.parallel",
+    "solver_rank": "recaffe.parallel",
     "to_proto": "recaffe.net_spec",
 }
-_MODULES = ("io", "layers", "net_spec", "proto")
+_MODULES = (
+    "classifier",
+    "coord_map",
+    "detector",
+    "draw",
+    "io",
+    "layers",
+    "net_spec",
+    "proto",
+)
 
 __all__ = [  # noqa: RUF022 - what pycaffe has, then what is ours
     "Net",
@@ -59,6 +93,17 @@ __all__ = [  # noqa: RUF022 - what pycaffe has, then what is ours
     "set_device",
     "set_random_seed",
     "init_log",
+    "log",
+    "Timer",
+    "NCCL",
+    "has_nccl",
+    "solver_count",
+    "set_solver_count",
+    "solver_rank",
+    "set_solver_rank",
+    "set_multiprocess",
+    "Classifier",
+    "Detector",
     "TRAIN",
     "TEST",
     "layers",
@@ -68,6 +113,10 @@ __all__ = [  # noqa: RUF022 - what pycaffe has, then what is ours
     "io",
     "net_spec",
     "proto",
+    "classifier",
+    "coord_map",
+    "detector",
+    "draw",
     "Blob",
     "CaffeError",
     "LabelError",
@@ -75,6 +124,7 @@ __all__ = [  # noqa: RUF022 - what pycaffe has, then what is ours
     "NonFiniteLossError",
     "SolverError",
     "WeightsError",
+    "allow_python_layers",
 ]
 
 

@@ -1,7 +1,7 @@
 """pycaffe's caffe.io: arrays to messages and back, images to the arrays a net expects.
 
-Everything but reading and resizing images needs numpy alone; those two need scikit-image, as in pycaffe, and say so
-where it is missing. Source: python/caffe/io.py.
+Everything but reading and resizing images needs numpy alone; those two need scikit-image or scipy, as in pycaffe, and
+say so where they are missing. Source: python/caffe/io.py.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ def arraylist_to_blobprotovector_str(arraylist: Iterable[Array]) -> bytes:
     return caffe_pb2.BlobProtoVector(blobs=[array_to_blobproto(arr) for arr in arraylist]).SerializeToString()
 
 
-def blobprotovector_str_to_arraylist(data: bytes) -> list[Array]:
+def blobprotovector_str_to_arraylist(str: bytes) -> list[Array]:  # noqa: A002 - pycaffe's name
     """The arrays of a BlobProtoVector's bytes."""
-    return [blobproto_to_array(blob) for blob in caffe_pb2.BlobProtoVector.FromString(data).blobs]
+    return [blobproto_to_array(blob) for blob in caffe_pb2.BlobProtoVector.FromString(str).blobs]
 
 
 def array_to_datum(arr: Array, label: int | None = None) -> Any:
@@ -134,16 +134,19 @@ class Transformer:
         self.raw_scale[in_] = scale
 
     def set_mean(self, in_: str, mean: Array) -> None:
-        """A mean per channel (C,), per pixel (H, W), or both (C, H', W'), which is resized to the input."""
+        """A mean per channel (C,), per pixel of a grey image (H, W), or both (C', H', W'), which is resized to the
+        input. Raises ValueError for any other shape."""
         shape = self._shape(in_)
         if mean.ndim == 1:
             if len(mean) != shape[1]:
                 raise ValueError(f"a mean of {len(mean)} channels, {in_!r} has {shape[1]}")
             mean = mean[:, np.newaxis, np.newaxis]
-        elif mean.ndim not in (2, 3):
-            raise ValueError(f"a mean of shape {mean.shape}, expected (C,), (H, W) or (C, H, W)")
+        elif mean.ndim not in (2, 3) or (mean.ndim == 2 and (1, *mean.shape) != shape[1:]):
+            raise ValueError(f"a mean of shape {mean.shape}, expected (C,), (H, W) of a grey image, or (C, H, W)")
         elif mean.ndim == 3 and mean.shape != shape[1:]:
-            mean = resize_image(mean.transpose(1, 2, 0), shape[2:]).transpose(2, 0, 1)
+            low, high = mean.min(), mean.max()
+            unit = (mean - low) / (high - low or 1)
+            mean = resize_image(unit.transpose(1, 2, 0), shape[2:]).transpose(2, 0, 1) * (high - low) + low
         self.mean[in_] = mean
 
     def set_input_scale(self, in_: str, scale: float) -> None:
@@ -157,26 +160,54 @@ class Transformer:
         return self.inputs[in_]
 
 
+def image_transformer(
+    in_: str,
+    shape: Sequence[int],
+    mean: Array | None,
+    input_scale: float | None,
+    raw_scale: float | None,
+    channel_swap: Sequence[int] | None,
+) -> Transformer:
+    """The Transformer of an input (N, C, H, W) for images (H, W, C); None leaves a step out."""
+    transformer = Transformer({in_: shape})
+    transformer.set_transpose(in_, (2, 0, 1))
+    if mean is not None:
+        transformer.set_mean(in_, mean)
+    if input_scale is not None:
+        transformer.set_input_scale(in_, input_scale)
+    if raw_scale is not None:
+        transformer.set_raw_scale(in_, raw_scale)
+    if channel_swap is not None:
+        transformer.set_channel_swap(in_, channel_swap)
+    return transformer
+
+
 def load_image(filename: str, color: bool = True) -> NDArray[np.float32]:
     """An image file as float32 in [0, 1]: RGB (H, W, 3), or grey (H, W, 1) without `color`. Needs scikit-image."""
-    image = _skimage("io").imread(str(filename), as_gray=not color)
-    image = _skimage("util").img_as_float(image).astype(np.float32)
+    image = _needed("skimage.io").imread(str(filename), as_gray=not color)
+    image = _needed("skimage.util").img_as_float(image).astype(np.float32)
     if image.ndim == 2:
         return np.repeat(image[:, :, np.newaxis], 3 if color else 1, axis=2)
     return image[:, :, :3]
 
 
-def resize_image(im: Array, new_dims: Sequence[int], interp_order: int = 1) -> NDArray[np.float32]:
-    """The image (H, W, K) as float32 (*new_dims, K), interpolated with splines of that order. Needs scikit-image."""
-    low, high = float(im.min()), float(im.max())
-    if low == high:
+def resize_image(im: Array, new_dims: Sequence[int] | Array, interp_order: int = 1) -> NDArray[np.float32]:
+    """The image (H, W, K) as float32 (*new_dims, K), interpolated with splines of that order.
+
+    Grey and colour images with scikit-image, smoothed where they shrink; of another number of channels with scipy.
+    """
+    if im.shape[-1] not in (1, 3):
+        factors = [new / old for new, old in zip(new_dims, im.shape[:2], strict=True)]
+        return _needed("scipy.ndimage").zoom(im, (*factors, 1), order=interp_order).astype(np.float32)
+    low, high = im.min(), im.max()
+    if not low < high:
         return np.full((*new_dims, im.shape[-1]), low, dtype=np.float32)
-    resize = _skimage("transform").resize
+    resize = _needed("skimage.transform").resize
     resized = resize((im - low) / (high - low), tuple(new_dims), order=interp_order, mode="constant")
     return (resized * (high - low) + low).astype(np.float32)
 
 
-def oversample(images: Sequence[Array], crop_dims: Sequence[int]) -> NDArray[np.float32]:
+def oversample(images: Sequence[Array], crop_dims: Sequence[int] | Array) -> NDArray[np.float32]:
     """Ten crops (h, w) of each image (H, W, K): corners, centre, and the same mirrored; float32 (10 N, h, w, K).
 
     All images have the first one's size.
@@ -191,8 +222,8 @@ def oversample(images: Sequence[Array], crop_dims: Sequence[int]) -> NDArray[np.
     return np.concatenate([crops, crops[:, :, :, ::-1]], axis=1).reshape(-1, *crops.shape[2:])
 
 
-def _skimage(part: str) -> Any:
+def _needed(module: str) -> Any:
     try:
-        return importlib.import_module(f"skimage.{part}")
+        return importlib.import_module(module)
     except ImportError:
-        raise ImportError("reading and resizing images needs scikit-image: pip install scikit-image") from None
+        raise ImportError(f"reading and resizing images needs {module}: pip install 'recaffe[images]'") from None

@@ -19,6 +19,9 @@ class Layer:
     name is taken. Source: python/caffe/_caffe.cpp and include/caffe/layers/python_layer.hpp.
     """
 
+    param_str: str
+    phase: int
+
     def __init__(self, param: Any) -> None:
         """param: the LayerParameter."""
         self.__type: str = param.type

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import logging
-from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from recaffe import snapshot
-from recaffe.blob import Blob
+from recaffe import net_batches, net_debug, snapshot
 from recaffe.errors import CaffeError, NetError
-from recaffe.layers.base import Layer
+from recaffe.layers.memory_data import MemoryData
 from recaffe.memory import keep_freed_blocks
-from recaffe.net_build import Graph, Learnable
+from recaffe.net_parts import NetParts
 from recaffe.proto import files
 
 log = logging.getLogger("recaffe.net")
+_NOTHING: dict[str, Any] = {}
 keep_freed_blocks()
 
 
-class Net:
+class Net(NetParts):
     """A net from a prototxt, for one phase.
 
     Net(network_file, phase, level=0, stages=None, weights=None), or, as older scripts say,
@@ -58,37 +58,7 @@ class Net:
         net._init(param)
         return net
 
-    def _init(self, param: Any) -> None:
-        self._graph = Graph(param)
-        self.name: str = self._graph.name
-        self.layers: list[Layer] = [node.layer for node in self._graph.nodes]
-        self._layer_names: list[str] = [layer.name for layer in self.layers]
-        self._blob_names: list[str] = self._graph.blob_names
-        self._blobs: list[Blob] = self._graph.blobs
-        self.blobs: OrderedDict[str, Blob] = OrderedDict(zip(self._blob_names, self._blobs, strict=True))
-        self.layer_dict: OrderedDict[str, Layer] = OrderedDict(zip(self._layer_names, self.layers, strict=True))
-        self.params: OrderedDict[str, list[Blob]] = OrderedDict(
-            (layer.name, layer.blobs) for layer in self.layers if layer.blobs
-        )
-        self.inputs: list[str] = self._names(self._graph.input_ids)
-        self.outputs: list[str] = self._names(self._graph.output_ids)
-        self.top_names: OrderedDict[str, list[str]] = OrderedDict(
-            (node.layer.name, self._names(node.top_ids)) for node in self._graph.nodes
-        )
-        self.bottom_names: OrderedDict[str, list[str]] = OrderedDict(
-            (node.layer.name, self._names(node.bottom_ids)) for node in self._graph.nodes
-        )
-        self.blob_loss_weights: OrderedDict[str, float] = OrderedDict(
-            zip(self._blob_names, self._graph.loss_weights, strict=True)
-        )
-
-    def _names(self, blob_ids: list[int]) -> list[str]:
-        return [self._blob_names[number] for number in blob_ids]
-
-    @property
-    def learnable(self) -> list[Learnable]:
-        """The weights that a solver updates, in the order of the net; shared ones once."""
-        return self._graph.learnable
+    # ---- passes ----
 
     def forward(
         self, blobs: Sequence[str] | None = None, start: str | None = None, end: str | None = None, **inputs: Any
@@ -98,7 +68,8 @@ class Net:
         inputs: an array for each of `self.inputs`, or none at all. blobs: further blobs to return.
         The arrays returned are the blobs' own: a later pass changes them.
         """
-        wanted = set(self.top_names[self._known(end)] if end is not None else self.outputs) | set(blobs or [])
+        made = self.outputs if end is None else self.top_names[self._known(end)]
+        wanted: Iterable[str] = dict.fromkeys([*made, *(blobs or [])])
         self._fill(inputs, self.inputs, "inputs", "data")
         first = 0 if start is None else self._layer_names.index(self._known(start))
         last = len(self.layers) - 1 if end is None else self._layer_names.index(end)
@@ -113,12 +84,46 @@ class Net:
 
         top_diffs: an array for each of `self.outputs`; without them the losses' own weights are sent down.
         """
-        wanted = set(self.bottom_names[self._known(end)] if end is not None else self.inputs) | set(diffs or [])
+        reached = self.inputs if end is None else self.bottom_names[self._known(end)]
+        wanted: Iterable[str] = dict.fromkeys([*reached, *(diffs or [])])
         self._fill(top_diffs, self.outputs, "outputs", "diff")
         first = len(self.layers) - 1 if start is None else self._layer_names.index(self._known(start))
         last = 0 if end is None else self._layer_names.index(end)
         self._backward(first, last)
         return {name: self.blobs[self._known_blob(name)].diff for name in wanted}
+
+    def forward_all(self, blobs: Sequence[str] | None = None, **inputs: Any) -> dict[str, np.ndarray]:
+        """`forward` for any number of items, batch by batch; outputs by blob name, one row for each item.
+
+        The last batch is filled up with zeros, whose rows are left out. Raises NetError without inputs.
+        """
+        rows: dict[str, list[np.ndarray]] = {name: [] for name in [*self.outputs, *(blobs or [])]}
+        for batch in self._batch(inputs):
+            net_batches.append(rows, self.forward(blobs, None, None, **batch))
+        return net_batches.joined(rows, surplus=net_batches.surplus(rows, inputs))
+
+    def forward_backward_all(
+        self, blobs: Sequence[str] | None = None, diffs: Sequence[str] | None = None, **arrays: Any
+    ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """`forward` and `backward` for any number of items: (outputs, diffs of the inputs), as `forward_all`.
+
+        arrays: of all inputs or none, and of all outputs (their diffs) or none; what is left out stays as it is.
+        """
+        rows: dict[str, list[np.ndarray]] = {name: [] for name in [*self.outputs, *(blobs or [])]}
+        diff_rows: dict[str, list[np.ndarray]] = {name: [] for name in [*self.inputs, *(diffs or [])]}
+        inputs, top_diffs = (
+            [*self._batch({name: arrays[name] for name in names if name in arrays})] if names & arrays.keys() else []
+            for names in (set(self.inputs), set(self.outputs))
+        )
+        for batch, batch_diffs in zip_longest(inputs, top_diffs, fillvalue=_NOTHING):
+            net_batches.append(rows, self.forward(blobs, None, None, **batch))
+            net_batches.append(diff_rows, self.backward(diffs, None, None, **batch_diffs))
+        surplus = net_batches.surplus(rows, arrays)
+        return net_batches.joined(rows, surplus), net_batches.joined(diff_rows, surplus)
+
+    def _batch(self, arrays: Mapping[str, Any]) -> Iterator[dict[str, np.ndarray]]:
+        """Batches as large as the net's first blob, the last one filled up with zeros."""
+        return net_batches.batches(arrays, next(iter(self.blobs.values())).shape[0])
 
     def _fill(self, arrays: Mapping[str, Any], names: list[str], kind: str, field: str) -> None:
         if not arrays:
@@ -143,20 +148,72 @@ class Net:
 
     def _forward(self, start: int, end: int) -> float:
         """Run layers by index, both ends included; returns the weighted loss. Source: Net::ForwardFromTo."""
+        self._check_range(start, end)
         loss = 0.0
-        for node in self._graph.nodes[start : end + 1]:
+        for number in range(start, end + 1):
+            node = self._graph.nodes[number]
+            self._call("before_forward", number)
             node.layer.reshape(node.bottoms, node.tops)
             node.layer.forward(node.bottoms, node.tops)
             for index, blob in enumerate(node.tops):
                 if node.layer.loss_weight(index):
                     loss += float((blob.tensor() * blob.diff_tensor()).sum())
+            if self.debug_info:
+                net_debug.log_forward(node, self._names(node.top_ids))
+            self._call("after_forward", number)
         return loss
 
     def _backward(self, start: int, end: int) -> None:
         """Run back by index, both ends included, through the layers that need it. Source: Net::BackwardFromTo."""
-        for node in reversed(self._graph.nodes[end : start + 1]):
+        self._check_range(end, start)
+        for number in range(start, end - 1, -1):
+            node = self._graph.nodes[number]
+            self._call("before_backward", number)
             if node.layer.needs_backward:
                 node.layer.backward(node.tops, node.propagate_down, node.bottoms)
+                if self.debug_info:
+                    net_debug.log_backward(node, self._names(node.bottom_ids))
+            self._call("after_backward", number)
+
+    def _check_range(self, first: int, last: int) -> None:
+        if first < 0 or last >= len(self.engine_layers):
+            raise NetError(
+                f"layers {first} to {last} are asked for; this net has layers 0 to {len(self.engine_layers) - 1}"
+            )
+
+    def before_forward(self, run: Callable[[int], Any]) -> None:
+        """Call `run(layer index)` before each layer's forward pass, from now on."""
+        self._callbacks["before_forward"].append(run)
+
+    def after_forward(self, run: Callable[[int], Any]) -> None:
+        """Call `run(layer index)` after each layer's forward pass."""
+        self._callbacks["after_forward"].append(run)
+
+    def before_backward(self, run: Callable[[int], Any]) -> None:
+        """Call `run(layer index)` before each layer's backward pass, also where it needs none."""
+        self._callbacks["before_backward"].append(run)
+
+    def after_backward(self, run: Callable[[int], Any]) -> None:
+        """Call `run(layer index)` after each layer's backward pass, also where it needs none. An NCCL may be given."""
+        self._callbacks["after_backward"].append(run)
+
+    def _call(self, moment: str, number: int) -> None:
+        for run in self._callbacks[moment]:
+            run(number)
+
+    def set_input_arrays(self, data: np.ndarray, labels: np.ndarray) -> None:
+        """Let the net's first layer, a MemoryData, read these arrays: float32 in C order, data (N, C, H, W) and labels
+        (N,) or (N, 1, 1, 1), N a multiple of its batch size. They are not copied. Raises NetError."""
+        if labels.ndim == 1:
+            labels = np.ascontiguousarray(labels[:, np.newaxis, np.newaxis, np.newaxis])
+        self._set_input_arrays(data, labels)
+
+    def _set_input_arrays(self, data: np.ndarray, labels: np.ndarray) -> None:
+        if not isinstance(self.engine_layers[0], MemoryData):
+            raise NetError("set_input_arrays is for nets whose first layer is a MemoryData")
+        self.engine_layers[0].set_arrays(data, labels)
+
+    # ---- shapes and weights ----
 
     def clear_param_diffs(self) -> None:
         for learnable in self.learnable:
@@ -169,8 +226,9 @@ class Net:
 
     def share_with(self, other: Net) -> None:
         """Use `other`'s weights, those of layers of the same name, from now on. Source: Net::ShareTrainedLayersWith."""
-        for source in other.layers:
-            target = self.layer_dict.get(source.name)
+        targets = {layer.name: layer for layer in reversed(self.engine_layers)}  # of two with one name the first counts
+        for source in other.engine_layers:
+            target = targets.get(source.name)
             if target is None:
                 log.info("Ignoring source layer %s", source.name)
                 continue
@@ -182,7 +240,7 @@ class Net:
 
     def copy_from(self, path: str | Path) -> None:
         """Copy weights from a caffemodel, by layer name; see `snapshot.copy_weights` for what is refused."""
-        snapshot.copy_weights(self.layers, path)
+        snapshot.copy_weights(self.engine_layers, path)
 
     def save(self, path: str | Path) -> None:
         """Write the net with its weights as a caffemodel, whole or not at all."""

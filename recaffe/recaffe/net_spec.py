@@ -39,6 +39,7 @@ class Function:
     Options are fields of LayerParameter, or of the type's own message (`kernel_size` for
     `convolution_param { kernel_size }`); a dict stands for a message, a list for a repeated field. Two are not fields:
     `ntop`, the number of tops (default 1), and `in_place`, to write the tops over the bottoms.
+    `params` are the options as given, `layer` is the LayerParameter with them alone.
     """
 
     def __init__(self, type_name: str, inputs: tuple[Top, ...], params: dict[str, Any]) -> None:
@@ -50,6 +51,7 @@ class Function:
         self.inputs = inputs
         self.ntop = options.pop("ntop", 1)
         self.in_place = options.pop("in_place", False)
+        self.params = options
         self.tops = tuple(Top(self, n) for n in range(self.ntop))
         self.layer = _layer_of_type(type_name, options)
 
@@ -204,16 +206,24 @@ def _assign_message(message: Any, value: Any, where: str) -> None:
         raise NetSpecError(f"{where} = {value!r}: expected a dict of {message.DESCRIPTOR.name}'s fields")
 
 
-def _own_options() -> dict[str, str]:
-    """Layer type -> the field of LayerParameter with its options: {"Convolution": "convolution_param", ...}."""
+def param_name_dict() -> dict[str, str]:
+    """Layer type -> the name of its options without "_param": {"Convolution": "convolution", ...}."""
     return {
-        field.message_type.name.removesuffix("Parameter"): field.name
+        field.message_type.name.removesuffix("Parameter"): field.name.removesuffix("_param")
         for field in caffe_pb2.LayerParameter.DESCRIPTOR.fields
         if field.name.endswith("_param")
     }
 
 
-_OPTIONS = _own_options()
+def assign_proto(proto: Any, name: str, val: Any) -> None:
+    """proto.name = val: a dict becomes a message, a list or a single value what a repeated field holds.
+
+    Raises NetSpecError for a field or value that does not exist.
+    """
+    _assign(proto, name, val, proto.DESCRIPTOR.name)
+
+
+_OPTIONS = {type_name: f"{name}_param" for type_name, name in param_name_dict().items()}
 _SHARED_OPTIONS = {"Transformation", "Loss", "Recurrent"}  # messages that belong to several types
 _WITHOUT_OPTIONS = {
     "BatchReindex",

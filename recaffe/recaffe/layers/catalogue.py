@@ -13,11 +13,13 @@ from recaffe.layers.eltwise import Eltwise
 from recaffe.layers.inner_product import Embed, InnerProduct
 from recaffe.layers.inputs import Data, Input
 from recaffe.layers.lrn import LRN
+from recaffe.layers.memory_data import MemoryData
 from recaffe.layers.neuron import Dropout
 from recaffe.layers.normalise import MVN, BatchNorm
 from recaffe.layers.plumbing import Concat, Flatten, Parameter, Silence, Split
 from recaffe.layers.pooling import Pooling
 from recaffe.layers.powers import Exp, Log, Power
+from recaffe.layers.python_layer import Python
 from recaffe.layers.rectifiers import ELU, AbsVal, Clip, PReLU, ReLU, Threshold
 from recaffe.layers.reduction import ArgMax, Reduction
 from recaffe.layers.scale import Bias, Scale
@@ -48,10 +50,12 @@ _CLASSES: dict[str, type[Layer]] = {
         LRN,
         Log,
         MVN,
+        MemoryData,
         PReLU,
         Parameter,
         Pooling,
         Power,
+        Python,
         ReLU,
         Reduction,
         Scale,
