@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from recaffe import mode
 from recaffe.layers.base import Blobs, Layer
-from recaffe.layers.softmax import class_indices, ignored_label
+from recaffe.layers.loss import class_indices, ignored_label
 
 
 class Accuracy(Layer):

@@ -8,11 +8,15 @@ from recaffe.errors import NetError
 from recaffe.layers.accuracy import Accuracy
 from recaffe.layers.activations import BNLL, Sigmoid, Swish, TanH
 from recaffe.layers.base import Layer
-from recaffe.layers.convolution import Convolution
+from recaffe.layers.convolution import Convolution, Deconvolution
+from recaffe.layers.cross_entropy import InfogainLoss, SigmoidCrossEntropyLoss
 from recaffe.layers.eltwise import Eltwise
+from recaffe.layers.im2col import Im2col
 from recaffe.layers.inner_product import Embed, InnerProduct
 from recaffe.layers.inputs import Data, Input
+from recaffe.layers.losses import ContrastiveLoss, EuclideanLoss, HingeLoss, MultinomialLogisticLoss
 from recaffe.layers.lrn import LRN
+from recaffe.layers.lstm import LSTM, LSTMUnit
 from recaffe.layers.memory_data import MemoryData
 from recaffe.layers.neuron import Dropout
 from recaffe.layers.normalise import MVN, BatchNorm
@@ -22,8 +26,12 @@ from recaffe.layers.powers import Exp, Log, Power
 from recaffe.layers.python_layer import Python
 from recaffe.layers.rectifiers import ELU, AbsVal, Clip, PReLU, ReLU, Threshold
 from recaffe.layers.reduction import ArgMax, Reduction
+from recaffe.layers.reshaping import Crop, Reshape, Slice, Tile
+from recaffe.layers.rnn import RNN
 from recaffe.layers.scale import Bias, Scale
+from recaffe.layers.selection import BatchReindex, Filter
 from recaffe.layers.softmax import Softmax, SoftmaxWithLoss
+from recaffe.layers.spp import SPP
 from recaffe.proto.text import nearest_name
 
 _CLASSES: dict[str, type[Layer]] = {
@@ -34,39 +42,57 @@ _CLASSES: dict[str, type[Layer]] = {
         ArgMax,
         BNLL,
         BatchNorm,
+        BatchReindex,
         Bias,
         Clip,
         Concat,
+        ContrastiveLoss,
         Convolution,
+        Crop,
         Data,
+        Deconvolution,
         Dropout,
         ELU,
         Eltwise,
         Embed,
+        EuclideanLoss,
         Exp,
+        Filter,
         Flatten,
+        HingeLoss,
+        Im2col,
+        InfogainLoss,
         InnerProduct,
         Input,
         LRN,
+        LSTM,
+        LSTMUnit,
         Log,
         MVN,
         MemoryData,
+        MultinomialLogisticLoss,
         PReLU,
         Parameter,
         Pooling,
         Power,
         Python,
+        RNN,
         ReLU,
         Reduction,
+        Reshape,
+        SPP,
         Scale,
         Sigmoid,
+        SigmoidCrossEntropyLoss,
         Silence,
+        Slice,
         Softmax,
         SoftmaxWithLoss,
         Split,
         Swish,
         TanH,
         Threshold,
+        Tile,
     )
 }
 

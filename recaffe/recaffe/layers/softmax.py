@@ -4,36 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from recaffe import mode
-from recaffe.errors import LabelError
 from recaffe.layers.base import Blobs, Layer
+from recaffe.layers.loss import Loss, class_indices, ignored_label, normalization_of, normalizer
 from recaffe.proto import caffe_pb2
 
 FLT_MIN = torch.finfo(torch.float32).tiny  # a probability is never taken as less: the largest loss is 87.3365
-
-
-def class_indices(layer: Layer, labels: torch.Tensor, classes: int, ignored: int | None) -> torch.Tensor:
-    """`labels` (float32, any shape) as int64. Raises LabelError for one that is neither ignored nor in [0, classes)."""
-    indices = labels.long()
-    bad = (indices < 0) | (indices >= classes)
-    if ignored is not None:
-        bad &= indices != ignored
-    if bool(bad.any()):
-        place = int(bad.reshape(-1).to(torch.uint8).argmax())
-        raise LabelError(
-            f"layer {layer.name!r} ({layer.type}) reads label {indices.reshape(-1)[place].item()} at place {place} of "
-            f"its batch, but its bottom has {classes} classes, 0 to {classes - 1}; "
-            "correct the labels of the database, or num_output of the layer below"
-        )
-    return indices
-
-
-def ignored_label(param: Any) -> int | None:
-    """The ignore_label of a LossParameter or AccuracyParameter, if it has one."""
-    return param.ignore_label if param.HasField("ignore_label") else None
 
 
 class Softmax(Layer):
@@ -55,42 +34,24 @@ class Softmax(Layer):
             bottom[0].set_diff((gradient - inner).mul_(probability))
 
 
-class SoftmaxWithLoss(Layer):
+class SoftmaxWithLoss(Loss):
     """Mean of -log(probability of the label).
 
     Bottoms: scores, and labels, one for each place beside the softmax axis. `ignore_label` places count nowhere. The
-    sum is divided by `normalization`: VALID (the default) the number of places not ignored, FULL all places, BATCH_SIZE
-    the places before the axis, NONE 1; never by less than 1. A second top is documented in Caffe but
-    cannot be had there: the inner Softmax refuses two loss weights, the layer itself one.
+    sum is divided as `loss.normalizer` says, VALID by default. A second top is documented in Caffe but cannot be had
+    there: the inner Softmax refuses two loss weights, the layer itself one.
     """
 
-    bottom_range: ClassVar = (2, 2)
-    adds_missing_tops: ClassVar = True
-    default_loss_weight: ClassVar = 1.0
-
     def setup(self, bottom: Blobs, top: Blobs) -> None:
-        param = self.param.loss_param
-        self.ignored = ignored_label(param)
-        self.normalization = param.normalization
-        if not param.HasField("normalization") and param.HasField("normalize"):
-            self.normalization = (
-                caffe_pb2.LossParameter.VALID if param.normalize else caffe_pb2.LossParameter.BATCH_SIZE
-            )
+        super().setup(bottom, top)
+        self.ignored = ignored_label(self.param.loss_param)
+        self.normalization = normalization_of(self.param.loss_param, caffe_pb2.LossParameter.VALID)
         self._probability: torch.Tensor | None = None
 
-    def allows_force_backward(self, index: int) -> bool:
-        return index != 1
-
     def reshape(self, bottom: Blobs, top: Blobs) -> None:
+        super().reshape(bottom, top)
         self.axis = self.axis_of(bottom[0], self.param.softmax_param.axis)
-        shape = bottom[0].shape
-        places = math.prod(shape) // shape[self.axis]
-        if places != bottom[1].count or shape[0] != bottom[1].shape[0]:
-            raise self.error(
-                f"has {bottom[1].count} labels of shape {bottom[1].shape} for predictions of shape {shape}, "
-                f"expected {places}: one for each place beside axis {self.axis}"
-            )
-        top[0].reshape()
+        check_labels(self, bottom, self.axis)
 
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         probability = bottom[0].tensor().softmax(self.axis)
@@ -101,8 +62,7 @@ class SoftmaxWithLoss(Layer):
         self._probability = probability if self.needs_backward else None
 
     def backward(self, top: Blobs, propagate_down: Sequence[bool], bottom: Blobs) -> None:
-        if propagate_down[1]:
-            raise self.error("cannot send a gradient to its labels; remove propagate_down of the second bottom")
+        self.refuse_gradient(propagate_down, 1)
         if not propagate_down[0]:
             return
         if self._probability is None:
@@ -125,9 +85,16 @@ class SoftmaxWithLoss(Layer):
         return is_counted.to(mode.dtype())
 
     def _normalizer(self, labels: torch.Tensor) -> float | torch.Tensor:
-        modes = caffe_pb2.LossParameter
-        if self.normalization == modes.VALID and self.ignored is not None:
-            return self._counted(labels).sum().clamp_(min=1)
-        if self.normalization in (modes.FULL, modes.VALID):
-            return max(labels.numel(), 1)
-        return math.prod(labels.shape[: self.axis]) if self.normalization == modes.BATCH_SIZE else 1
+        counted = None if self.ignored is None else self._counted(labels)
+        return normalizer(self.normalization, math.prod(labels.shape[: self.axis]), labels.numel(), counted)
+
+
+def check_labels(layer: Layer, bottom: Blobs, axis: int) -> None:
+    """Raise NetError unless bottom 1 has one label for each place of bottom 0 beside `axis`."""
+    shape = bottom[0].shape
+    places = bottom[0].count // shape[axis]
+    if places != bottom[1].count:
+        raise layer.error(
+            f"has {bottom[1].count} labels of shape {bottom[1].shape} for predictions of shape {shape}, "
+            f"expected {places}: one for each place beside axis {axis}"
+        )
