@@ -1,10 +1,10 @@
-"""Convolution and InnerProduct."""
+"""Convolution, InnerProduct and Embed."""
 
 from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from random_nets import fillers, net_text
+from random_nets import fillers, net_text, shapes
 
 
 @st.composite
@@ -41,4 +41,14 @@ def inner_product(draw: st.DrawFn) -> str:
     return net_text(layer, data=shape)
 
 
-NETS = {"Convolution": convolution(), "InnerProduct": inner_product()}
+@st.composite
+def embed(draw: st.DrawFn) -> str:
+    param = f"input_dim: {draw(st.integers(3, 5))} num_output: {draw(st.integers(1, 4))} "
+    param += f"weight_filler {{ {draw(fillers())} }} " + draw(st.sampled_from(("", "bias_term: false ")))
+    layers = f'layer {{ name: "layer" type: "Embed" bottom: "index" top: "rows" embed_param {{ {param} }} }}\n'
+    layers += 'layer { name: "squares" type: "Reduction" bottom: "rows" top: "out" loss_weight: 0.7 '
+    layers += "reduction_param { operation: SUMSQ } }"
+    return net_text(layers, force_backward=False, index=draw(shapes(1, 4, most=4)))
+
+
+NETS = {"Convolution": convolution(), "Embed": embed(), "InnerProduct": inner_product()}
