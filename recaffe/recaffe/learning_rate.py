@@ -1,4 +1,8 @@
-"""The rate of an iteration, by lr_policy (src/caffe/solvers/sgd_solver.cpp, SGDSolver::GetLearningRate)."""
+"""The rate of an iteration, by lr_policy (src/caffe/solvers/sgd_solver.cpp, SGDSolver::GetLearningRate).
+
+Caffe computes the factor of step, exp and multistep in double precision, those of inv, poly and sigmoid in single; so
+do we, to the last bit.
+"""
 
 from __future__ import annotations
 
@@ -10,32 +14,40 @@ import numpy as np
 from recaffe.errors import SolverError
 from recaffe.proto.text import nearest_name
 
+F32 = np.float32
+
+
+def _power(base: float, exponent: float) -> float:
+    """base to the exponent as C's pow gives it: infinity or NaN where Python raises."""
+    return float(np.float64(base) ** np.float64(exponent))
+
 
 def _fixed(param: Any, iteration: int, step: int) -> float:
     return 1.0
 
 
 def _power_of_step(param: Any, iteration: int, step: int) -> float:
-    return param.gamma**step
+    return _power(param.gamma, step)
 
 
 def _exp(param: Any, iteration: int, step: int) -> float:
-    return param.gamma**iteration
+    return _power(param.gamma, iteration)
 
 
-def _inv(param: Any, iteration: int, step: int) -> float:
-    return (1.0 + param.gamma * iteration) ** -param.power
+def _inv(param: Any, iteration: int, step: int) -> np.float32:
+    return F32(_power(float(F32(1) + F32(param.gamma) * F32(iteration)), -param.power))
 
 
-def _poly(param: Any, iteration: int, step: int) -> float:
-    return (1.0 - iteration / param.max_iter) ** param.power
+def _poly(param: Any, iteration: int, step: int) -> np.float32:
+    return F32(_power(float(F32(1) - F32(iteration) / F32(param.max_iter)), param.power))
 
 
-def _sigmoid(param: Any, iteration: int, step: int) -> float:
-    return 1.0 / (1.0 + math.exp(-param.gamma * (iteration - param.stepsize)))
+def _sigmoid(param: Any, iteration: int, step: int) -> np.float32:
+    exponent = F32(-param.gamma) * (F32(iteration) - F32(param.stepsize))
+    return F32(1) / (F32(1) + F32(np.exp(np.float64(exponent))))
 
 
-_POLICIES: dict[str, Callable[[Any, int, int], float]] = {
+_POLICIES: dict[str, Callable[[Any, int, int], float | np.float32]] = {
     "fixed": _fixed,
     "step": _power_of_step,
     "exp": _exp,
@@ -46,6 +58,7 @@ _POLICIES: dict[str, Callable[[Any, int, int], float]] = {
 }
 _NEEDS_GAMMA = ("step", "exp", "inv", "multistep", "sigmoid")
 _NEEDS_STEPSIZE = ("step", "sigmoid")
+_IN_FLOAT32 = ("inv", "poly", "sigmoid")
 
 
 def check_policy(param: Any) -> None:
@@ -74,5 +87,16 @@ def next_step(param: Any, iteration: int, step: int) -> int:
 
 
 def learning_rate(param: Any, iteration: int, step: int) -> float:
-    """base_lr times the policy's factor, rounded to float32 as Caffe holds it; `step` from `next_step`."""
-    return float(np.float32(param.base_lr * _POLICIES[param.lr_policy](param, iteration, step)))
+    """base_lr times the policy's factor, rounded to float32 as Caffe holds it; `step` from `next_step`.
+
+    Raises SolverError where that is no finite number, as with 'poly' after max_iter; real Caffe trains on with it.
+    """
+    with np.errstate(all="ignore"):
+        factor = _POLICIES[param.lr_policy](param, iteration, step)
+        rate = float(F32(param.base_lr) * factor if param.lr_policy in _IN_FLOAT32 else F32(param.base_lr * factor))
+    if not math.isfinite(rate):
+        raise SolverError(
+            f"lr_policy {param.lr_policy!r} gives the rate {rate} at iteration {iteration}"
+            + ("; it ends at max_iter" if param.lr_policy == "poly" else "; check gamma and power")
+        )
+    return rate

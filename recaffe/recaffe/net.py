@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 from recaffe import net_batches, net_debug, snapshot
+from recaffe.copy_plan import CopyPlan, copy_weights
+from recaffe.copy_plan import copy_plan as make_plan
 from recaffe.errors import CaffeError, NetError
 from recaffe.layers.memory_data import MemoryData
 from recaffe.memory import keep_freed_blocks
@@ -239,12 +241,24 @@ class Net(NetParts):
                 mine.share_data(theirs)
 
     def copy_from(self, path: str | Path) -> None:
-        """Copy weights from a caffemodel, by layer name; see `snapshot.copy_weights` for what is refused."""
-        snapshot.copy_weights(self.engine_layers, path)
+        """Copy weights from a caffemodel, binary or HDF5, by layer name; see `copy_plan.copy_weights`."""
+        copy_weights(self, path)
+
+    def copy_plan(self, path: str | Path) -> CopyPlan:
+        """What `copy_from` would do with each layer: copied, reshaped, re-initialised or dropped."""
+        return make_plan(self, path)
 
     def save(self, path: str | Path) -> None:
         """Write the net with its weights as a caffemodel, whole or not at all."""
-        snapshot.save_weights(self.name, self._graph.nodes, path)
+        snapshot.form(snapshot.BINARYPROTO).save_weights(self, path)
+
+    def save_hdf5(self, path: str | Path) -> None:
+        """Write the weights as a caffemodel.h5, whole or not at all."""
+        snapshot.form(snapshot.HDF5).save_weights(self, path)
+
+    def load_hdf5(self, path: str | Path) -> None:
+        """Copy weights from a caffemodel.h5, by layer name; `copy_from` does the same."""
+        self.copy_from(path)
 
     def first_non_finite(self) -> str | None:
         """Where NaN or infinity comes in first, in the order of the net: a weight or an output, in words."""

@@ -2,30 +2,45 @@
 
 from __future__ import annotations
 
+import enum
 import logging
 import math
-import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
-from recaffe import snapshot
-from recaffe.errors import CaffeError, NonFiniteLossError, SolverError
+from recaffe import net_debug, resume, snapshot
+from recaffe.errors import CaffeError, SolverError
 from recaffe.glog import number
 from recaffe.learning_rate import check_policy, learning_rate, next_step
+from recaffe.loss_guard import LossGuard
 from recaffe.mode import set_random_seed
 from recaffe.net import Net
-from recaffe.proto import caffe_pb2, files
+from recaffe.proto import files
+from recaffe.proto.debug_string import debug_string
+from recaffe.solver_log import SolverLog, log_outputs
+from recaffe.solver_nets import make_test_nets, make_train_net
+from recaffe.stored import SolverState, StoredState
 
 log = logging.getLogger("recaffe.solver")
-_TRAIN_NET_FIELDS = ("net", "net_param", "train_net", "train_net_param")
+
+
+class SolverAction(enum.IntEnum):
+    """What a function given to `set_action_function` may ask for. Source: SolverAction::Enum."""
+
+    NONE = 0
+    STOP = 1  # no further iteration
+    SNAPSHOT = 2  # a snapshot, and go on
 
 
 class Solver:
     """One training session: `net` learns, `test_nets` are evaluated with its weights, `iter` updates were made.
 
     solver_file: a solver prototxt; the paths in it are relative to the working directory, as in Caffe. `random_seed`
-    seeds the global random stream before the train net is built.
+    seeds the global random stream before the train net is built. `param` is the SolverParameter: what is changed in it
+    holds from the next iteration on.
+    stop_at_clamped_loss: whether a loss of 87.3365 raises ClampedLossError; by default it is warned of.
     """
 
     type: ClassVar[str]
@@ -34,72 +49,33 @@ class Solver:
         if not Path(solver_file).is_file():
             raise CaffeError(f"could not open file {solver_file}")
         self.param: Any = files.read_solver(solver_file)
+        self._check_param(str(solver_file))
+        if self.param.random_seed >= 0:
+            set_random_seed(self.param.random_seed)
+        self.net: Net = make_train_net(self.param)
+        self.test_nets: list[Net] = make_test_nets(self.param)
+        for net in self.test_nets:
+            net.debug_info = self.param.debug_info
+        log.info("Solver scaffolding done.")
+        self.iter = 0
+        self.stop_at_clamped_loss = False
+        self._step = 0  # position of lr_policy
+        self._callbacks: list[tuple[Callable[[], Any], Callable[[], Any]]] = []
+        self._action_function: Callable[[], int] | None = None
+        self._stop_requested = False
+        self._guard = LossGuard(self.net)
+        self._log = SolverLog()
+
+    def _check_param(self, solver_file: str) -> None:
+        """Raise SolverError for what the solver file asks in vain."""
+        if log.isEnabledFor(logging.INFO):
+            log.info("Initializing solver from parameters: \n%s", debug_string(self.param))
         check_policy(self.param)
         if self.param.average_loss < 1 or self.param.iter_size < 1:
             raise SolverError(f"{solver_file}: average_loss and iter_size must be at least 1")
-        self._check_snapshot_folder()
-        if self.param.random_seed >= 0:
-            set_random_seed(self.param.random_seed)
-        self.net = self._make_train_net()
-        self.test_nets: list[Net] = self._make_test_nets()
-        self.iter = 0
-        self._step = 0  # position of lr_policy
-        self._losses: list[float] = []  # the latest average_loss ones
-        self._smoothed_loss = 0.0
-        self._displayed_at = 0, time.monotonic()
-
-    # ---- nets ----
-
-    def _make_train_net(self) -> Net:
-        """Source: Solver::InitTrainNet."""
-        given = [name for name in _TRAIN_NET_FIELDS if self.param.HasField(name)]
-        if len(given) != 1:
-            raise SolverError(f"a solver needs exactly one of {', '.join(_TRAIN_NET_FIELDS)}, found {given or 'none'}")
-        net_param = self._read_net(getattr(self.param, given[0]))
-        return self._make_net(net_param, caffe_pb2.TRAIN, self.param.train_state)
-
-    def _make_test_nets(self) -> list[Net]:
-        """Source: Solver::InitTestNets. A `net` or `net_param` makes as many as test_iter has entries left."""
-        sources = [*self.param.test_net_param, *self.param.test_net]
-        generic = [getattr(self.param, name) for name in ("net", "net_param") if self.param.HasField(name)]
-        sources += generic * (len(self.param.test_iter) - len(sources))
-        if len(sources) != len(self.param.test_iter):
-            raise SolverError(
-                f"test_iter is given {len(self.param.test_iter)} times for {len(sources)} test nets; give it for each"
-            )
-        if sources and self.param.test_interval < 1:
-            raise SolverError("test_interval must be at least 1 where there are test nets")
-        states = list(self.param.test_state) or [caffe_pb2.NetState()] * len(sources)
-        if len(states) != len(sources):
-            raise SolverError(f"test_state is given {len(states)} times for {len(sources)} test nets; give it for each")
-        return [
-            self._make_net(self._read_net(source), caffe_pb2.TEST, state)
-            for source, state in zip(sources, states, strict=True)
-        ]
-
-    def _read_net(self, source: Any) -> Any:
-        """A NetParameter, from itself or from the path of a prototxt."""
-        if not isinstance(source, str):
-            net_param = caffe_pb2.NetParameter()
-            net_param.CopyFrom(source)
-            return net_param
-        if not Path(source).is_file():
-            raise CaffeError(
-                f"could not open net file {source}, named in the solver file; it is looked up from {Path.cwd()}"
-            )
-        return files.read_net(source)
-
-    def _make_net(self, net_param: Any, phase: int, stated: Any) -> Net:
-        """The net in its state: `phase`, under what the net says itself, under what the solver states for it."""
-        state = caffe_pb2.NetState(phase=phase)
-        state.MergeFrom(net_param.state)
-        state.MergeFrom(stated)
-        net_param.state.CopyFrom(state)
-        net = Net.from_param(net_param)
-        for paths in self.param.weights:
-            for path in paths.split(","):
-                net.copy_from(path.strip())
-        return net
+        folder = Path(self.param.snapshot_prefix).parent
+        if self.param.snapshot and not folder.is_dir():
+            raise SolverError(f"snapshot_prefix is {self.param.snapshot_prefix!r}, but there is no folder {folder}")
 
     # ---- training ----
 
@@ -114,36 +90,49 @@ class Solver:
         Raises NonFiniteLossError at the first loss that is not a finite number, before the update.
         Source: Solver::Step.
         """
-        start, stop = self.iter, self.iter + count
-        self._losses, self._smoothed_loss = [], 0.0
-        self._displayed_at = self.iter, time.monotonic()
+        stop = self.iter + count
+        self._stop_requested = False
+        self._log.start(self.iter, self.param.average_loss)
         while self.iter < stop:
             self.net.clear_param_diffs()
             if self._is_due(self.param.test_interval) and (self.iter > 0 or self.param.test_initialization):
                 self._test_all()
-            loss = 0.0
-            for _ in range(self.param.iter_size):
-                loss += self._forward_backward()
-            self._smooth(loss / self.param.iter_size, start)
-            if self._is_due(self.param.display):
-                self._display()
+                if self._stop_requested:
+                    break
+            for on_start, _ in self._callbacks:
+                on_start()
+            is_displayed = self._is_due(self.param.display)
+            self.net.debug_info = is_displayed and self.param.debug_info
+            losses = [self._forward_backward() for _ in range(self.param.iter_size)]
+            self._log.add_loss(sum(losses) / len(losses), self.iter)
+            if is_displayed:
+                self._log.display(self.iter, self.param.display, self.net)
+            for _, on_gradients_ready in self._callbacks:
+                on_gradients_ready()
             self.apply_update()
-            if self._is_due(self.param.snapshot):
+            request = self._requested_action()
+            if self._is_due(self.param.snapshot) or request == SolverAction.SNAPSHOT:
                 self.snapshot()
+            if request == SolverAction.STOP:
+                self._stop_requested = True
+                break
 
     def solve(self, resume_file: str | Path | None = None) -> None:
         """Train from `resume_file` (a solverstate), if given, up to max_iter. Source: Solver::Solve."""
         log.info("Solving %s", self.net.name)
         log.info("Learning Rate Policy: %s", self.param.lr_policy)
         if resume_file:
+            log.info("Restoring previous solver status from %s", resume_file)
             self.restore(resume_file)
-        start = self.iter
         self.step(self.param.max_iter - self.iter)
         if self.param.snapshot_after_train and not self._is_due(self.param.snapshot):
             self.snapshot()
+        if self._stop_requested:
+            log.info("Optimization stopped early.")
+            return
         if self._is_due(self.param.display):
-            self._smooth(self.net._forward(0, len(self.net.layers) - 1), start)
-            log.info("Iteration %d, loss = %s", self.iter, number(self._smoothed_loss))
+            self._log.add_loss(self.net._forward(0, len(self.net.engine_layers) - 1), self.iter)
+            self._log.display_last(self.iter)
         if self._is_due(self.param.test_interval):
             self._test_all()
         log.info("Optimization Done.")
@@ -152,15 +141,12 @@ class Solver:
         return interval > 0 and self.iter % interval == 0
 
     def _forward_backward(self) -> float:
-        last = len(self.net.layers) - 1
+        last = len(self.net.engine_layers) - 1
         loss = self.net._forward(0, last)
-        if not math.isfinite(loss):
-            where = self.net.first_non_finite() or "no single array: the sum of the losses overflows"
-            raise NonFiniteLossError(
-                f"the loss is {loss} at iteration {self.iter}; the first value that is not finite stands in {where}. "
-                f"The rate is {self.lr:g}: lower base_lr, set clip_gradients, or check the data and the mean"
-            )
+        self._guard.check(loss, self.iter, self.lr, self.stop_at_clamped_loss)
         self.net._backward(last, 0)
+        if self.net.debug_info:
+            net_debug.log_norms(self.net.learnable)
         return loss
 
     def apply_update(self) -> None:
@@ -195,33 +181,34 @@ class Solver:
             for diff in diffs:
                 diff.mul_(scale)
 
-    # ---- what is reported ----
+    # ---- what callers hook in ----
 
-    def _smooth(self, loss: float, start: int) -> None:
-        """Mean of the latest average_loss losses of this call. Source: Solver::UpdateSmoothedLoss."""
-        if len(self._losses) < self.param.average_loss:
-            self._losses.append(loss)
-        else:
-            self._losses[(self.iter - start) % self.param.average_loss] = loss
-        self._smoothed_loss = sum(self._losses) / len(self._losses)
-
-    def _display(self) -> None:
-        iteration, moment = self._displayed_at
-        seconds = time.monotonic() - moment
-        log.info(
-            "Iteration %d (%s iter/s, %ss/%d iters), loss = %s",
-            self.iter,
-            number((self.iter - iteration) / (seconds or 1.0)),
-            number(seconds),
-            self.param.display,
-            number(self._smoothed_loss),
+    def add_callback(self, on_start: Any, on_gradients_ready: Callable[[], Any] | None = None) -> None:
+        """Call `on_start()` before each iteration's passes and `on_gradients_ready()` before its update; or give one
+        object that has both, as an NCCL."""
+        both = on_start
+        pair = (
+            (both.on_start, both.on_gradients_ready) if on_gradients_ready is None else (on_start, on_gradients_ready)
         )
-        self._displayed_at = self.iter, time.monotonic()
-        self._log_outputs("Train", self.net, [self.net.blobs[name].tensor().flatten() for name in self.net.outputs])
+        self._callbacks.append(pair)
+
+    def set_action_function(self, function: Callable[[], int] | None) -> None:
+        """Ask `function()` for a SolverAction after each update and before each test batch. None: ask nobody."""
+        self._action_function = function
+
+    def _requested_action(self) -> int:
+        return SolverAction.NONE if self._action_function is None else self._action_function()
+
+    def share_weights(self, net: Net) -> None:
+        """Let `net` use the weights of the train net."""
+        net.share_with(self.net)
+
+    # ---- testing ----
 
     def _test_all(self) -> None:
         for index, net in enumerate(self.test_nets):
-            self._test(index, net)
+            if not self._stop_requested:
+                self._test(index, net)
 
     def _test(self, index: int, net: Net) -> None:
         """Mean outputs of a test net over test_iter batches. Source: Solver::Test."""
@@ -230,7 +217,15 @@ class Solver:
         count, loss = self.param.test_iter[index], 0.0
         totals = [torch.zeros(0)] * len(net.outputs)
         for batch in range(count):
-            loss += net._forward(0, len(net.layers) - 1)
+            while (request := self._requested_action()) != SolverAction.NONE:
+                if request == SolverAction.SNAPSHOT:
+                    self.snapshot()
+                elif request == SolverAction.STOP:
+                    self._stop_requested = True
+            if self._stop_requested:
+                log.info("Test interrupted.")
+                return
+            loss += net._forward(0, len(net.engine_layers) - 1)
             values = [net.blobs[name].tensor().flatten() for name in net.outputs]
             totals = (
                 [value.clone() for value in values]
@@ -238,58 +233,47 @@ class Solver:
                 else [total + value for total, value in zip(totals, values, strict=True)]
             )
         if self.param.test_compute_loss:
-            log.info("Test loss: %s", number(loss / count))
-        self._log_outputs("Test", net, [total / count for total in totals])
-
-    def _log_outputs(self, kind: str, net: Net, outputs: list[torch.Tensor]) -> None:
-        index = 0
-        for name, values in zip(net.outputs, outputs, strict=True):
-            weight = net.blob_loss_weights[name]
-            for value in values.tolist():
-                share = f" (* {number(weight)} = {number(weight * value)} loss)" if weight else ""
-                log.info("    %s net output #%d: %s = %s%s", kind, index, name, number(value), share)
-                index += 1
+            log.info("Test loss: %s", number(loss / max(count, 1)))
+        log_outputs("Test", net, [total / count for total in totals])
 
     # ---- snapshots ----
 
     def snapshot(self) -> None:
-        """Write <snapshot_prefix>_iter_<iter>.caffemodel and .solverstate, each whole or not at all."""
-        if self.param.snapshot_format != caffe_pb2.SolverParameter.BINARYPROTO:
-            raise SolverError("snapshot_format HDF5 is not known yet; use BINARYPROTO")
+        """Write <snapshot_prefix>_iter_<iter>.caffemodel and .solverstate (with .h5 if snapshot_format is HDF5), each
+        whole or not at all. Source: Solver::Snapshot."""
+        form = snapshot.form(self.param.snapshot_format)
         stem = f"{self.param.snapshot_prefix}_iter_{self.iter}"
-        log.info("Snapshotting to binary proto file %s.caffemodel", stem)
-        self.net.save(f"{stem}.caffemodel")
-        log.info("Snapshotting solver state to binary proto file %s.solverstate", stem)
-        state = caffe_pb2.SolverState(iter=self.iter, learned_net=f"{stem}.caffemodel", current_step=self._step)
-        self._write_history(state)
-        snapshot.write_solver_state(f"{stem}.solverstate", state)
+        weights, state = stem + form.WEIGHTS_ENDING, stem + form.STATE_ENDING
+        log.info("Snapshotting to %s file %s", form.KIND, weights)
+        form.save_weights(self.net, weights, self.param.snapshot_diff)
+        log.info("Snapshotting solver state to %s file %s", form.KIND, state)
+        stands = resume.capture([self.net, *self.test_nets])
+        form.save_state(SolverState(self.iter, weights, self._step, stands, self._history_values()), state)
 
-    def restore(self, path: str | Path) -> None:
-        """Take up iteration, weights, history and position of lr_policy from a .solverstate, ours or real Caffe's.
+    def restore(self, path: str | Path, exact: bool = True) -> None:
+        """Take up iteration, weights, history and position of lr_policy from a solverstate, ours or real Caffe's.
 
-        Data position and random state are not in the file: the databases are read from their start.
+        Ours also say where the data and the random streams stood, so that on a CPU training goes on to the last bit as
+        if it had not stopped. With exact=False, and after real Caffe's, these stay where they are now.
         Raises WeightsError for files that are missing, foreign, or of another net.
         """
-        state = snapshot.read_solver_state(path)
-        self._check_history(state, path)
-        if state.HasField("learned_net"):
+        with snapshot.open_state(path) as state:
+            history = self._checked_history(state, path)
+        if state.learned_net is not None:
             self.net.copy_from(_find_beside(state.learned_net, path))
-        self._read_history(state, path)
-        self.iter, self._step = state.iter, state.current_step
+        self._take_up_history(history, path)
+        self.iter, self._step = state.iteration, state.current_step
+        if exact and state.resume is not None:
+            resume.apply(state.resume, [self.net, *self.test_nets], path)
 
-    def _check_history(self, state: Any, path: str | Path) -> None:
+    def _history_values(self) -> list[torch.Tensor]:
         raise NotImplementedError
 
-    def _read_history(self, state: Any, path: str | Path) -> None:
+    def _checked_history(self, state: StoredState, path: str | Path) -> list[torch.Tensor]:
         raise NotImplementedError
 
-    def _write_history(self, state: Any) -> None:
+    def _take_up_history(self, values: list[torch.Tensor], path: str | Path) -> None:
         raise NotImplementedError
-
-    def _check_snapshot_folder(self) -> None:
-        folder = Path(self.param.snapshot_prefix).parent
-        if self.param.snapshot and not folder.is_dir():
-            raise SolverError(f"snapshot_prefix is {self.param.snapshot_prefix!r}, but there is no folder {folder}")
 
 
 def _find_beside(named: str, state_path: str | Path) -> Path:

@@ -7,12 +7,26 @@ from pathlib import Path
 from recaffe.errors import CaffeError, SolverError
 from recaffe.proto import files
 from recaffe.proto.text import nearest_name
-from recaffe.solver import Solver
-from recaffe.solver_sgd import SGDSolver
+from recaffe.solver import Solver, SolverAction
+from recaffe.solver_adaptive import AdaDeltaSolver, AdaGradSolver, AdamSolver, RMSPropSolver
+from recaffe.solver_sgd import NesterovSolver, SGDSolver
 
-__all__ = ["SGDSolver", "get_solver"]
+__all__ = [
+    "AdaDeltaSolver",
+    "AdaGradSolver",
+    "AdamSolver",
+    "NesterovSolver",
+    "RMSPropSolver",
+    "SGDSolver",
+    "Solver",
+    "SolverAction",
+    "get_solver",
+]
 
-_SOLVERS: dict[str, type[Solver]] = {"SGD": SGDSolver}
+_SOLVERS: dict[str, type[Solver]] = {
+    solver.type: solver
+    for solver in (SGDSolver, NesterovSolver, AdaGradSolver, RMSPropSolver, AdaDeltaSolver, AdamSolver)
+}
 
 
 def get_solver(solver_file: str | Path) -> Solver:

@@ -88,7 +88,9 @@ sys.stdout.buffer.write(caffe_pb2.DESCRIPTOR.serialized_pb)
 """
     real = descriptor_pb2.FileDescriptorProto.FromString(real_caffe(script))
     schema = Path(caffe_pb2.__file__).with_name("schema.proto").read_text(encoding="utf-8")
-    assert _facts(compile_schema(schema, "schema.proto")) == _facts(real)
+    ours = _facts(compile_schema(schema, "schema.proto"))
+    added = {name for name in ours if name.startswith("Resume") or name == "SolverState.resume"}  # of no file but ours
+    assert {name: fact for name, fact in ours.items() if name not in added} == _facts(real)
 
 
 def _facts(file: descriptor_pb2.FileDescriptorProto) -> dict[str, object]:

@@ -201,7 +201,7 @@ def test_state_of_another_net_or_file_is_refused(make_solver, tmp_path):
     with pytest.raises(recaffe.WeightsError, match=r"layer 'fc', weight array 0: the history's shape is \(3, 8\)"):
         wider.restore(state)
     fewer = make_solver(NET.replace("num_output: 3", "num_output: 3 bias_term: false"), OPTIONS)
-    with pytest.raises(recaffe.WeightsError, match="history of 4 weight arrays, this net has 3"):
+    with pytest.raises(recaffe.WeightsError, match="holds 4 history arrays, SGD has 3 for this net"):
         fewer.restore(state)
     assert_equal_weights(weights(wider.net), before)
 
