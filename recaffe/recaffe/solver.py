@@ -7,7 +7,7 @@ import logging
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import torch
 from recaffe import net_debug, resume, snapshot
@@ -17,13 +17,14 @@ from recaffe.learning_rate import check_policy, learning_rate, next_step
 from recaffe.loss_guard import LossGuard
 from recaffe.mode import set_random_seed
 from recaffe.net import Net
-from recaffe.proto import files
+from recaffe.proto import caffe_pb2, files
 from recaffe.proto.debug_string import debug_string
 from recaffe.solver_log import SolverLog, log_outputs
 from recaffe.solver_nets import make_test_nets, make_train_net
 from recaffe.stored import SolverState, StoredState
 
 log = logging.getLogger("recaffe.solver")
+SolverParameter: TypeAlias = Any  # the message, a class made when the schema is loaded
 
 
 class SolverAction(enum.IntEnum):
@@ -37,19 +38,17 @@ class SolverAction(enum.IntEnum):
 class Solver:
     """One training session: `net` learns, `test_nets` are evaluated with its weights, `iter` updates were made.
 
-    solver_file: a solver prototxt; the paths in it are relative to the working directory, as in Caffe. `random_seed`
-    seeds the global random stream before the train net is built. `param` is the SolverParameter: what is changed in it
-    holds from the next iteration on.
+    solver: the path of a solver prototxt, or a SolverParameter; the paths in it are relative to the working directory,
+    as in Caffe. `random_seed` seeds the global random stream before the train net is built. `param` is the
+    SolverParameter: what is changed in it holds from the next iteration on.
     stop_at_clamped_loss: whether a loss of 87.3365 raises ClampedLossError; by default it is warned of.
     """
 
     type: ClassVar[str]
 
-    def __init__(self, solver_file: str | Path) -> None:
-        if not Path(solver_file).is_file():
-            raise CaffeError(f"could not open file {solver_file}")
-        self.param: Any = files.read_solver(solver_file)
-        self._check_param(str(solver_file))
+    def __init__(self, solver: str | Path | SolverParameter) -> None:
+        self.param: SolverParameter = read_param(solver)
+        self._check_param()
         if self.param.random_seed >= 0:
             set_random_seed(self.param.random_seed)
         self.net: Net = make_train_net(self.param)
@@ -66,13 +65,13 @@ class Solver:
         self._guard = LossGuard(self.net)
         self._log = SolverLog()
 
-    def _check_param(self, solver_file: str) -> None:
+    def _check_param(self) -> None:
         """Raise SolverError for what the solver file asks in vain."""
         if log.isEnabledFor(logging.INFO):
             log.info("Initializing solver from parameters: \n%s", debug_string(self.param))
         check_policy(self.param)
         if self.param.average_loss < 1 or self.param.iter_size < 1:
-            raise SolverError(f"{solver_file}: average_loss and iter_size must be at least 1")
+            raise SolverError("average_loss and iter_size must be at least 1")
         folder = Path(self.param.snapshot_prefix).parent
         if self.param.snapshot and not folder.is_dir():
             raise SolverError(f"snapshot_prefix is {self.param.snapshot_prefix!r}, but there is no folder {folder}")
@@ -274,6 +273,17 @@ class Solver:
 
     def _take_up_history(self, values: list[torch.Tensor], path: str | Path) -> None:
         raise NotImplementedError
+
+
+def read_param(solver: str | Path | SolverParameter) -> SolverParameter:
+    """The SolverParameter in a prototxt, or a copy of the one that is given. Raises CaffeError, ValueError."""
+    if not isinstance(solver, (str, Path)):
+        param = caffe_pb2.SolverParameter()
+        param.CopyFrom(solver)
+        return param
+    if not Path(solver).is_file():
+        raise CaffeError(f"could not open file {solver}")
+    return files.read_solver(solver)
 
 
 def _find_beside(named: str, state_path: str | Path) -> Path:

@@ -14,6 +14,7 @@ import torch
 from recaffe.blob import Blob
 from recaffe.errors import SolverError
 from recaffe.net_build import Learnable
+from recaffe.solver import SolverParameter
 from recaffe.solver_sgd import SGDSolver
 
 F32 = np.float32
@@ -42,8 +43,8 @@ class AdaGradSolver(_AdaptiveSolver):
 
     type: ClassVar = "AdaGrad"
 
-    def __init__(self, solver_file: str | Path) -> None:
-        super().__init__(solver_file)
+    def __init__(self, solver: str | Path | SolverParameter) -> None:
+        super().__init__(solver)
         _refuse_momentum(self)
 
     def _compute(self, gradient: torch.Tensor, local_rate: float, *histories: torch.Tensor) -> torch.Tensor:
@@ -57,8 +58,8 @@ class RMSPropSolver(_AdaptiveSolver):
 
     type: ClassVar = "RMSProp"
 
-    def __init__(self, solver_file: str | Path) -> None:
-        super().__init__(solver_file)
+    def __init__(self, solver: str | Path | SolverParameter) -> None:
+        super().__init__(solver)
         _refuse_momentum(self)
         if not 0 <= self.param.rms_decay < 1:
             raise SolverError(f"rms_decay is {self.param.rms_decay:g}, expected 0 or more and less than 1")
@@ -92,8 +93,8 @@ class AdamSolver(_AdaptiveSolver):
     type: ClassVar = "Adam"
     histories_per_weight: ClassVar = 2
 
-    def __init__(self, solver_file: str | Path) -> None:
-        super().__init__(solver_file)
+    def __init__(self, solver: str | Path | SolverParameter) -> None:
+        super().__init__(solver)
         for name in ("momentum", "momentum2"):
             if not 0 <= getattr(self.param, name) < 1:
                 raise SolverError(f"{name} is {getattr(self.param, name):g}, expected 0 or more and less than 1")

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from recaffe.errors import CaffeError, SolverError
-from recaffe.proto import files
+from recaffe.errors import SolverError
 from recaffe.proto.text import nearest_name
-from recaffe.solver import Solver, SolverAction
+from recaffe.solver import Solver, SolverAction, SolverParameter, read_param
 from recaffe.solver_adaptive import AdaDeltaSolver, AdaGradSolver, AdamSolver, RMSPropSolver
 from recaffe.solver_sgd import NesterovSolver, SGDSolver
 
@@ -29,11 +28,12 @@ _SOLVERS: dict[str, type[Solver]] = {
 }
 
 
-def get_solver(solver_file: str | Path) -> Solver:
-    """The solver of the `type` that the file states, SGD by default. Raises SolverError for an unknown one."""
-    if not Path(solver_file).is_file():
-        raise CaffeError(f"could not open file {solver_file}")
-    kind = files.read_solver(solver_file).type
-    if kind not in _SOLVERS:
-        raise SolverError(f"{solver_file}: unknown solver type {kind!r}; {nearest_name(kind, list(_SOLVERS))}")
-    return _SOLVERS[kind](solver_file)
+def get_solver(solver: str | Path | SolverParameter) -> Solver:
+    """The solver of the `type` that the file (or SolverParameter) states, SGD by default.
+
+    Raises CaffeError where the file is missing, SolverError for an unknown type.
+    """
+    param = read_param(solver)
+    if param.type not in _SOLVERS:
+        raise SolverError(f"unknown solver type {param.type!r}; {nearest_name(param.type, list(_SOLVERS))}")
+    return _SOLVERS[param.type](param)

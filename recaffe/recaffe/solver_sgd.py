@@ -11,7 +11,7 @@ import torch
 from recaffe.blob import Blob
 from recaffe.errors import SolverError, WeightsError
 from recaffe.net_build import Learnable
-from recaffe.solver import Solver
+from recaffe.solver import Solver, SolverParameter
 from recaffe.stored import StoredState
 
 log = logging.getLogger("recaffe.solver")
@@ -29,8 +29,8 @@ class SGDSolver(Solver):
     type: ClassVar = "SGD"
     histories_per_weight: ClassVar[int] = 1
 
-    def __init__(self, solver_file: str | Path) -> None:
-        super().__init__(solver_file)
+    def __init__(self, solver: str | Path | SolverParameter) -> None:
+        super().__init__(solver)
         if self.param.regularization_type not in ("L1", "L2"):
             raise SolverError(f"regularization_type is {self.param.regularization_type!r}, expected 'L1' or 'L2'")
         # As in a solverstate: the first history of every weight array in the net's order, then every second one.
