@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from recaffe import mode
-from recaffe.errors import NetError
+from recaffe.errors import BlobSizeError, NetError
 
 Shape = tuple[int, ...]
 _MOST_AXES = 32  # Caffe's kMaxBlobAxes
@@ -159,14 +159,14 @@ class Blob:
     def reshape(self, *shape: int) -> None:
         """Give the blob another shape. As many values as fit stay, in C order; a larger blob starts with zeros.
 
-        Raises NetError for a negative size or more than 2^31 - 1 values. Source: Blob::Reshape.
+        Raises BlobSizeError for a negative size or more than 2^31 - 1 values. Source: Blob::Reshape.
         """
         new = tuple(int(size) for size in shape)
         count = math.prod(new)
         if any(size < 0 for size in new) or count > _MOST_VALUES:
-            raise NetError(f"a blob cannot have the shape {new}: sizes from 0 on, and at most {_MOST_VALUES} values")
+            raise BlobSizeError(f"a blob cannot have the shape {new}: at most {_MOST_VALUES} values, no negative size")
         if len(new) > _MOST_AXES:
-            raise NetError(f"a blob cannot have {len(new)} axes, {_MOST_AXES} at most")
+            raise BlobSizeError(f"a blob cannot have {len(new)} axes, {_MOST_AXES} at most")
         if count < self.count:
             self._data, self._diff = self._data.first(count), self._diff.first(count)
         elif count > self.count:

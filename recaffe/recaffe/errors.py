@@ -12,6 +12,10 @@ class NetError(CaffeError):
     """Layers, blobs or shapes of a net do not fit together, or a layer asks for something unknown."""
 
 
+class BlobSizeError(NetError):
+    """A blob is asked for a shape that it cannot have: too many values or axes, or a negative size."""
+
+
 class WeightsError(CaffeError):
     """A caffemodel or solverstate is missing, truncated or foreign, or its shapes do not fit the net."""
 

@@ -37,7 +37,18 @@ def test_v1_caffemodel_is_read_in_todays_form(tmp_path: Path):
     ("content", "problem"),
     [
         (_net_with_weights().SerializeToString()[:-3], "83 bytes that are not a binary NetParameter: truncated"),
-        (b"<!DOCTYPE html><html>not found</html>", "37 bytes that are not a binary NetParameter"),
+        (b"name: 'x' layer { }", "19 bytes that are not a binary NetParameter: it looks like a prototxt"),
+        (b" <!DOCTYPE html><html>not found</html>", "is an HTML page, as a failed download leaves"),
+        (b"<?xml version='1.0'?><Error/>", "is an XML document"),
+        (b"version https://git-lfs.github.com/spec/v1\noid", "is a git-lfs pointer"),
+        (b"PK\x03\x04\x14\0", "is a zip archive"),
+        (b"\x1f\x8b\x08", "is a gzip archive"),
+        (bytes(257) + b"ustar", "is a tar archive"),
+        (bytes(16) + b"\xde\xc0\xef\xbe" + bytes(100), "is a database file of LMDB"),
+        (b"\x80\x02}q", "is a Python pickle"),
+        (b"\x0a\xff\xff\xff\xff\x07abc", "9 bytes that are not a binary NetParameter: truncated"),  # 2 GiB of name
+        (b"\x9b\x06" * 100000, "200000 bytes that are not a binary NetParameter"),  # groups in groups
+        (b"\x0a\x02\xff\xfe", "a name in this NetParameter is not UTF-8: b'\\xff\\xfe'"),
         (b"\x89HDF\r\n\x1a\n0000", "is an HDF5 file"),
         (b"", "0 bytes without any layer"),
         (caffe_pb2.NetParameter(name="x").SerializeToString(), "3 bytes without any layer"),
@@ -85,8 +96,18 @@ def test_prototxt_is_read_and_its_errors_name_the_file(tmp_path: Path):
         files.read_net(path)
     assert str(caught.value).startswith(f"{path}:1:9: ")
     path.write_bytes(b"\xff\xfe")
-    with pytest.raises(files.ProtoFileError, match="byte 0 of 2 is not text"):
+    path.write_bytes('name: "x"'.encode("utf-16"))
+    with pytest.raises(files.ProtoFileError, match="is UTF-16 text"):
         files.read_net(path)
+    path.write_bytes(_net_with_weights().SerializeToString())
+    with pytest.raises(files.ProtoFileError, match=r"byte \d+ of 86 is not text, expected a prototxt of NetParameter"):
+        files.read_net(path)
+
+
+def test_prototxt_may_have_a_byte_order_mark_and_comments_in_any_encoding(tmp_path: Path):
+    path = tmp_path / "net.prototxt"
+    path.write_bytes("\ufeffname: 'é' # ".encode() + "层".encode("gbk") + b"\nforce_backward: true")
+    assert files.read_net(path) == caffe_pb2.NetParameter(name="é", force_backward=True)
 
 
 def test_snapshot_prefix_defaults_to_the_solver_files_own_path(tmp_path: Path):

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from recaffe import mode
 from recaffe.blob import Blob
-from recaffe.errors import NetError
+from recaffe.errors import BlobSizeError, NetError
 from recaffe.fillers import FillerError, fill
 from recaffe.layer import Layer as PublicLayer
 from recaffe.proto import caffe_pb2
@@ -89,8 +89,11 @@ class Layer(PublicLayer):
             raise self.error(f"has {len(self.param.loss_weight)} loss_weight for {len(top)} tops; give one for each")
         if not self.allows_in_place and any(blob in bottom for blob in top):
             raise self.error("cannot work in place; give its top another name than its bottom")
-        self.setup(bottom, top)
-        self.reshape(bottom, top)
+        try:
+            self.setup(bottom, top)
+            self.reshape(bottom, top)
+        except BlobSizeError as error:
+            raise self.error(f"cannot be shaped: {error}") from None
         for index, blob in enumerate(top):
             if self.loss_weight(index):
                 blob.set_diff(torch.full(blob.shape, self.loss_weight(index), dtype=mode.dtype(), device=mode.device()))
@@ -114,10 +117,11 @@ class Layer(PublicLayer):
     def make_weights(self, *specs: tuple[tuple[int, ...], Any]) -> None:
         """Make `self.blobs` of (shape, FillerParameter), filled in this order from the global random stream."""
         for shape, filler in specs:
+            blob = Blob()
+            blob.reshape(*shape)  # refuses what no blob can have before anything of that size is made
             try:
                 values = fill(filler, shape, global_stream)
-            except FillerError as error:
+            except (FillerError, MemoryError) as error:
                 raise self.error(f"cannot fill its weights: {error}") from None
-            blob = Blob(shape)
             blob.set(torch.from_numpy(values).to(mode.dtype()))
             self.blobs.append(blob)

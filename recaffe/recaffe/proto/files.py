@@ -11,9 +11,10 @@ from typing import Any
 from google.protobuf.message import DecodeError, EncodeError
 from recaffe.errors import CaffeError
 from recaffe.proto import caffe_pb2, text, upgrade
+from recaffe.proto.kinds import foreign_kind, is_prototxt
+from recaffe.proto.text import is_repeated
 
 MAX_BINARY_BYTES = 2**31 - 1  # protobuf's own limit for one message
-_HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 
 
 class ProtoFileError(CaffeError, ValueError):
@@ -36,14 +37,18 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
 
 def read_text(path: Path | str, message_class: Any) -> Any:
     """The message in a prototxt, as it stands. Raises OSError, ProtoFileError (not text) or ProtoTextError."""
-    data = Path(path).read_bytes()
-    try:
-        content = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
+    return parse_text(_content(path, message_class), message_class, str(path))
+
+
+def parse_text(data: bytes, message_class: Any, filename: str) -> Any:
+    """`read_text` of a file's content. Comments may be in any encoding, names must be in UTF-8."""
+    _refuse_foreign(data, message_class, filename)
+    if b"\0" in data:
         raise ProtoFileError(
-            f"{path}: byte {error.start} of {len(data)} is not text, expected a prototxt of {_name(message_class)}"
-        ) from None
-    return text.parse(content, message_class, str(path))
+            f"{filename}: byte {data.index(0)} of {len(data)} is not text, "
+            f"expected a prototxt of {_name(message_class)}"
+        )
+    return text.parse(data.decode("utf-8-sig", "surrogateescape"), message_class, filename)
 
 
 def write_text(path: Path | str, message: Any) -> None:
@@ -54,21 +59,56 @@ def write_text(path: Path | str, message: Any) -> None:
 
 def read_binary(path: Path | str, message_class: Any) -> Any:
     """The message in a binary file, as it stands. Raises OSError or ProtoFileError."""
-    size = Path(path).stat().st_size
-    expected = _name(message_class)
-    if size > MAX_BINARY_BYTES:
-        raise ProtoFileError(f"{path}: {size} bytes; a {expected} in one file can have at most {MAX_BINARY_BYTES}")
-    data = Path(path).read_bytes()
-    if data.startswith(_HDF5_MAGIC):
-        raise ProtoFileError(f"{path}: is an HDF5 file, expected a binary {expected}")
+    return parse_binary(_content(path, message_class), message_class, str(path))
+
+
+def parse_binary(data: bytes, message_class: Any, filename: str) -> Any:
+    """`read_binary` of a file's content."""
+    _refuse_foreign(data, message_class, filename)
     message = message_class()
     try:
         message.ParseFromString(data)
-    except DecodeError:
+        unreadable = next((value for value in _strings(message) if isinstance(value, bytes)), None)
+    except UnicodeDecodeError as error:  # what protobuf without its C part does
+        unreadable = error.object
+    except (DecodeError, RecursionError):
+        what = "it looks like a prototxt" if is_prototxt(data) else "truncated, or another kind of file"
         raise ProtoFileError(
-            f"{path}: {size} bytes that are not a binary {expected}: truncated, or another kind of file"
+            f"{filename}: {len(data)} bytes that are not a binary {_name(message_class)}: {what}"
         ) from None
+    if unreadable is not None:
+        raise ProtoFileError(f"{filename}: a name in this {_name(message_class)} is not UTF-8: {unreadable!r}")
     return message
+
+
+def _refuse_foreign(data: bytes, message_class: Any, filename: str) -> None:
+    kind = foreign_kind(data)
+    if kind:
+        raise ProtoFileError(f"{filename}: is {kind}, expected a {_name(message_class)}")
+
+
+def _strings(message: Any) -> Iterator[str | bytes]:
+    """Every value of a string field in the message and those in it; protobuf gives what is not UTF-8 as bytes."""
+    for field, value in message.ListFields():
+        values = value if is_repeated(field) else [value]
+        if field.message_type is not None:
+            for inner in values:
+                yield from _strings(inner)
+        elif field.type == field.TYPE_STRING:
+            yield from values
+
+
+def _content(path: Path | str, message_class: Any) -> bytes:
+    """A file's bytes; the size is checked before, and for what is no regular file while reading."""
+    with Path(path).open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        data = b"" if size > MAX_BINARY_BYTES else file.read(MAX_BINARY_BYTES + 1)
+    if max(size, len(data)) > MAX_BINARY_BYTES:
+        raise ProtoFileError(
+            f"{path}: {max(size, len(data))} bytes; a {_name(message_class)} in one file can have at most "
+            f"{MAX_BINARY_BYTES}; what is larger fits into an HDF5 file"
+        )
+    return data
 
 
 def write_binary(path: Path | str, message: Any) -> None:
@@ -78,7 +118,10 @@ def write_binary(path: Path | str, message: Any) -> None:
     except (EncodeError, ValueError) as error:
         raise ProtoFileError(f"{path}: {_name(type(message))} cannot be written: {error}") from None
     if len(data) > MAX_BINARY_BYTES:
-        raise ProtoFileError(f"{path}: {len(data)} bytes, but one message can have at most {MAX_BINARY_BYTES}")
+        raise ProtoFileError(
+            f"{path}: {len(data)} bytes, but one message can have at most {MAX_BINARY_BYTES}; "
+            "HDF5 has no such limit (snapshot_format: HDF5, save_hdf5)"
+        )
     with atomic_path(path) as partial:
         partial.write_bytes(data)
 
@@ -111,10 +154,12 @@ def read_caffemodel(path: Path | str) -> Any:
 
     Raises OSError, ProtoFileError (truncated, foreign, without layers, over 2 GiB) or UpgradeError.
     """
-    net = read_binary(path, caffe_pb2.NetParameter)
+    data = _content(path, caffe_pb2.NetParameter)
+    net = parse_binary(data, caffe_pb2.NetParameter, str(path))
     if not net.layer and not net.layers:
-        size = Path(path).stat().st_size
-        raise ProtoFileError(f"{path}: {size} bytes without any layer, expected a caffemodel (binary NetParameter)")
+        raise ProtoFileError(
+            f"{path}: {len(data)} bytes without any layer, expected a caffemodel (binary NetParameter)"
+        )
     upgrade.upgrade_net(net, str(path))
     return net
 
