@@ -262,7 +262,7 @@ REFUSED = [
     ('type: "Convolution" convolution_param { num_output: 2 kernel_size: 1 kernel_h: 2 }', "exclude kernel"),
     ('type: "Convolution" convolution_param { num_output: 2 kernel_size: 1 weight_filler { type: "he" } }', "'he'"),
     ('type: "InnerProduct" inner_product_param { num_output: 2 axis: 4 }', "needs axis 4"),
-    ('type: "Pooling" pooling_param { pool: STOCHASTIC kernel_size: 2 }', "STOCHASTIC"),
+    ('type: "Pooling" pooling_param { pool: STOCHASTIC kernel_size: 2 pad: 1 }', "which STOCHASTIC pooling cannot"),
     ('type: "Pooling" pooling_param { kernel_size: 2 pad: 2 }', "not smaller than its kernel"),
     ('type: "Pooling" pooling_param { kernel_size: 1 stride: 3 }', "wholly outside"),
     ('type: "Pooling" pooling_param { kernel_h: 2 }', "needs either kernel_size, or both kernel_h and kernel_w"),

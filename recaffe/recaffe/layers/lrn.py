@@ -15,7 +15,9 @@ class LRN(Layer):
     ACROSS_CHANNELS: the local_size channels around each, n = local_size.
     WITHIN_CHANNEL: the local_size x local_size square around each, n = local_size^2, and k is 1 whatever the file says.
     Neighbours outside the blob are zeros. A neighbourhood is symmetric, hence the gradient
-    dx = dy s^-beta - 2 (alpha / n) beta x (sum over the neighbourhood of dy x s^(-beta - 1)).
+    dx = dy s^-beta - 2 (alpha / n) beta x (sum over the neighbourhood of dy y / s). There y is x s^-beta, but across
+    channels, as in Caffe, what the top holds by then, which a layer that works in place may have changed.
+    `engine` is accepted and changes nothing.
     """
 
     def setup(self, bottom: Blobs, top: Blobs) -> None:
@@ -43,7 +45,8 @@ class LRN(Layer):
         value, gradient = self._laid_out(bottom[0].tensor()), self._laid_out(top[0].diff_tensor())
         scale = self._scale(value)
         direct = self._own(self._power(scale.clone()), value) * gradient
-        ratio = (direct * value).div_(self._own(scale, value))
+        along = self._laid_out(top[0].tensor()) * gradient if self.is_across else direct * value
+        ratio = along.div_(self._own(scale, value))
         around = self._own(self._sum_around(ratio, ratio.new_ones(())), value) * value
         bottom[0].set_diff(self._restored(direct.sub_(around, alpha=2 * self.share * self.beta), bottom[0].shape))
 

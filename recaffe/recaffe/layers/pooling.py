@@ -10,18 +10,25 @@ import torch
 from recaffe import mode
 from recaffe.layers.base import Blobs, Layer
 from recaffe.proto import caffe_pb2
+from recaffe.random_stream import global_stream
 from torch.nn.functional import pad as pad_tensor
 
 LOWEST = -torch.finfo(torch.float32).max  # what Caffe starts a maximum from
 
 
 class Pooling(Layer):
-    """MAX or AVE over kernel_h x kernel_w windows of the last two of 4 axes.
+    """MAX, AVE or STOCHASTIC over kernel_h x kernel_w windows of the last two of 4 axes.
 
     Out size: (size + 2 pad - kernel) / stride + 1, rounded up (round_mode FLOOR: down); with padding, a last window
     that would start beyond the image is dropped. AVE divides by the part of the window that lies in the padded image,
     zeros of the padding included. With global_pooling the window is the whole image. A second top of MAX is the place
     of each maximum in its plane, h * width + w.
+
+    STOCHASTIC takes one value of each window at TRAIN, with a probability in proportion to the value, and at TEST the
+    mean that this gives, sum of x^2 / sum of x (0 where the sum is not above 0). It takes the first value, row by row,
+    at which the sum so far reaches a uniform random number times the whole sum; values should not be negative. Real
+    Caffe has it on the GPU only and draws with curand; here it also works on the CPU, with one uniform number of the
+    global random stream per window, in C order.
     """
 
     top_range: ClassVar = (1, 2)
@@ -29,8 +36,7 @@ class Pooling(Layer):
     def setup(self, bottom: Blobs, top: Blobs) -> None:
         param = self.param.pooling_param
         self.is_max = param.pool == caffe_pb2.PoolingParameter.MAX
-        if param.pool == caffe_pb2.PoolingParameter.STOCHASTIC:
-            raise self.error("asks for STOCHASTIC pooling, which is not known yet; known are MAX and AVE")
+        self.is_stochastic = param.pool == caffe_pb2.PoolingParameter.STOCHASTIC
         if len(top) > 1 and not self.is_max:
             raise self.error("has a second top, which only MAX pooling gives")
         self.is_global = param.global_pooling
@@ -47,7 +53,9 @@ class Pooling(Layer):
                 raise self.error(f"has kernel {self.kernel} and stride {self.stride}, expected at least 1")
             if any(pad >= kernel for pad, kernel in zip(self.pad, self.kernel, strict=True)):
                 raise self.error(f"has pad {self.pad} not smaller than its kernel {self.kernel}")
-        self._places: torch.Tensor | None = None  # of the maxima of the latest forward, in the padded planes
+            if self.is_stochastic and self.pad != (0, 0):
+                raise self.error(f"has pad {self.pad}, which STOCHASTIC pooling cannot have")
+        self._places: torch.Tensor | None = None  # of the values taken by the latest forward, in the padded planes
 
     def _height_width(self, name: str, default: int | None) -> tuple[int, int]:
         """(height, width) from `name` (kernel_size for the kernel) or from its _h and _w forms."""
@@ -97,7 +105,9 @@ class Pooling(Layer):
 
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         value = self._padded(bottom[0].tensor())
-        if not self.is_max:
+        if self.is_stochastic:
+            top[0].set(self._draw(value) if self.is_train else self._expected(value))
+        elif not self.is_max:
             sums = torch.nn.functional.avg_pool2d(value, self.kernel, self.stride, divisor_override=1)
             top[0].set(sums.div_(self._window_counts(bottom[0].shape)))
         elif self.needs_backward or len(top) > 1:
@@ -112,9 +122,9 @@ class Pooling(Layer):
         if not propagate_down[0]:
             return
         value, gradient = self._padded(bottom[0].tensor()), top[0].diff_tensor()
-        if self.is_max:
+        if self.is_max or self.is_stochastic:
             if self._places is None:
-                raise self.error("has no maxima yet; run forward before backward")
+                raise self.error("has taken no values yet: run forward before backward, and STOCHASTIC at TRAIN")
             down = torch.ops.aten.max_pool2d_with_indices_backward(
                 gradient, value, self.kernel, self.stride, [0, 0], [1, 1], False, self._places
             )
@@ -123,6 +133,37 @@ class Pooling(Layer):
             down = torch.ops.aten.avg_pool2d_backward(share, value, self.kernel, self.stride, [0, 0], False, True, 1)
         height, width = bottom[0].shape[2:]
         bottom[0].set_diff(down[:, :, self.pad[0] : self.pad[0] + height, self.pad[1] : self.pad[1] + width])
+
+    def _draw(self, value: torch.Tensor) -> torch.Tensor:
+        """One value of each window, drawn."""
+        windows = self._windows(value)
+        sums = windows.cumsum(-1)
+        thresholds = self._uniform(windows.shape[:-1]) * sums[..., -1]
+        taken = (sums >= thresholds.unsqueeze(-1)).to(torch.uint8).argmax(-1, keepdim=True)
+        if self.needs_backward:
+            row, column = (
+                torch.arange(out, device=value.device) * step for out, step in zip(self.out, self.stride, strict=True)
+            )
+            row = row[:, None] + taken.squeeze(-1).div(self.kernel[1], rounding_mode="floor")
+            self._places = row * value.shape[3] + column + taken.squeeze(-1) % self.kernel[1]
+        return windows.gather(-1, taken).squeeze(-1)
+
+    def _expected(self, value: torch.Tensor) -> torch.Tensor:
+        """The mean of what `_draw` gives."""
+        windows = self._windows(value)
+        sums = windows.sum(-1)
+        return torch.where(sums > 0, windows.square().sum(-1) / sums, 0.0)
+
+    def _windows(self, value: torch.Tensor) -> torch.Tensor:
+        """(N, C, out height, out width, kernel height * kernel width)"""
+        (height, width), (down, right) = self.kernel, self.stride
+        return value.unfold(2, height, down).unfold(3, width, right).flatten(-2)
+
+    def _uniform(self, shape: torch.Size) -> torch.Tensor:
+        """Numbers from 0 to 1."""
+        if mode.device().type == "cpu":
+            return torch.from_numpy(global_stream.uniform(shape.numel(), 0, 1)).view(shape).to(mode.dtype())
+        return torch.rand(shape, generator=mode.gpu_generator(), dtype=mode.dtype(), device=mode.device())
 
     def _padded(self, value: torch.Tensor) -> torch.Tensor:
         """`value` with the padding around it; cut where the windows, rounded down, leave a rest."""
