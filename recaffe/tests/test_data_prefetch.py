@@ -1,145 +1,172 @@
-"""Batches made ahead, against real Caffe's Data layer to the last bit."""
+"""Batches made ahead: their order, what set-up takes from the random stream, states, and the thread's life."""
 
 from __future__ import annotations
 
+import gc
+import threading
+import time
 from pathlib import Path
 
-import lmdb
+import data_cases
 import numpy as np
 import pytest
-from recaffe.data.cursor import DatabaseError
-from recaffe.data.prefetch import Prefetcher
-from recaffe.proto import caffe_pb2, files, text
+from recaffe.data.database_loader import DatabaseLoader
+from recaffe.data.errors import DataError
+from recaffe.data.image_loader import ImageLoader
+from recaffe.data.prefetch import Loader, Prefetcher
+from recaffe.data.window_loader import WindowLoader
+from recaffe.proto import caffe_pb2, text
 from recaffe.random_stream import RandomStream
 
-N_RECORDS, SHAPE = 7, (3, 9, 8)
+TRAIN, TEST = caffe_pb2.TRAIN, caffe_pb2.TEST
+LOADERS = {"Data": DatabaseLoader, "ImageData": ImageLoader, "WindowData": WindowLoader}
+RANDOM = "mirror: true crop_size: 9"
+DATA = 'type: "Data" data_param { source: "pixels" backend: LMDB batch_size: 3 }'
+IMAGES = 'type: "ImageData" image_data_param { source: "list.txt" batch_size: 3 shuffle: true }'
+WINDOWS = 'type: "WindowData" window_data_param { source: "windows.txt" batch_size: 3 }'
 
 
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
-    generator = np.random.default_rng(0)
-    path = tmp_path / "db"
-    with lmdb.open(str(path)) as environment, environment.begin(write=True) as transaction:
-        for index in range(N_RECORDS):
-            pixels = generator.integers(0, 256, SHAPE, dtype=np.uint8)
-            datum = caffe_pb2.Datum(channels=3, height=9, width=8, data=pixels.tobytes(), label=index)
-            transaction.put(f"{index:08d}".encode(), datum.SerializeToString())
-    return path
+def _with(content: str, options: str) -> str:
+    return content.replace("3", f"3 {options}")
 
 
-def _layer(source: Path, transform: str = "", batch_size: int = 3) -> caffe_pb2.LayerParameter:
-    content = f"""
-        name: "data" type: "Data" top: "data" top: "label" transform_param {{ {transform} }}
-        data_param {{ source: "{source}" batch_size: {batch_size} backend: LMDB }}"""
-    return text.parse(content, caffe_pb2.LayerParameter)
+KINDS = pytest.mark.parametrize("content", [DATA, IMAGES, WINDOWS], ids=["Data", "ImageData", "WindowData"])
 
 
-def test_batches_follow_the_keys_and_wrap(source: Path):
-    prefetcher = Prefetcher(_layer(source), caffe_pb2.TEST, RandomStream(1))
-    assert prefetcher.shape == (3, *SHAPE)
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sources")
+    data_cases.write(folder)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _in_sources(sources: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(sources)
+
+
+def _loader(content: str, transform: str = "", phase: int = TRAIN, stream: RandomStream | None = None) -> Loader:
+    content = f'name: "data" {content} transform_param {{ {transform} }}'
+    param = text.parse(content, caffe_pb2.LayerParameter)
+    return LOADERS[param.type](param, phase, stream or RandomStream(1))
+
+
+def _prefetcher(content: str, transform: str = "", phase: int = TRAIN, seed: int = 1) -> Prefetcher:
+    return Prefetcher(_loader(content, transform, phase, RandomStream(seed)), 4)
+
+
+def test_batches_follow_the_keys_and_wrap():
+    prefetcher = _prefetcher(DATA, phase=TEST)
     labels = [prefetcher.next_batch().labels.tolist() for _ in range(3)]
     assert labels == [[0, 1, 2], [3, 4, 5], [6, 0, 1]]
     prefetcher.close()
 
 
 @pytest.mark.parametrize(
-    ("transform", "phase", "words"),
-    [("", 0, 1), ("crop_size: 4", 1, 1), ("crop_size: 4", 0, 3), ("mirror: true", 1, 3)],
+    ("content", "transform", "phase", "words"),
+    [
+        (DATA, "", TRAIN, 1),
+        (DATA, "crop_size: 4", TEST, 1),
+        (DATA, "crop_size: 4", TRAIN, 3),
+        (DATA, "mirror: true", TEST, 3),
+        (IMAGES, "crop_size: 4", TEST, 2),
+        (IMAGES, "crop_size: 4", TRAIN, 4),
+        (_with(IMAGES, "rand_skip: 2"), "crop_size: 4", TRAIN, 5),
+        (WINDOWS, "crop_size: 4", TEST, 2),
+        (WINDOWS, "crop_size: 4", TRAIN, 4),
+    ],
 )
-def test_set_up_takes_as_many_words_as_caffe(source: Path, transform: str, phase: int, words: int):
+def test_set_up_takes_as_many_words_as_caffe(content: str, transform: str, phase: int, words: int):
     stream = RandomStream(5)
-    Prefetcher(_layer(source, transform), phase, stream).close()
+    _loader(content, transform, phase, stream)
     assert stream.word() == RandomStream(5).words(words + 1)[-1]
 
 
-def test_seek_repeats_exactly_what_came_after_a_position(source: Path):
-    layer = _layer(source, "mirror: true crop_size: 5")
-    prefetcher = Prefetcher(layer, caffe_pb2.TRAIN, RandomStream(2))
-    start = prefetcher.position()
+@KINDS
+def test_a_state_repeats_exactly_what_came_after_it(content: str):
+    prefetcher = _prefetcher(content, RANDOM, seed=2)
+    start = prefetcher.state()
     first = prefetcher.next_batch()
-    position = prefetcher.position()
-    later = [prefetcher.next_batch() for _ in range(4)]
+    state = {key: value.copy() for key, value in prefetcher.state().items()}
+    later = [prefetcher.next_batch() for _ in range(9)]
 
-    other = Prefetcher(layer, caffe_pb2.TRAIN, RandomStream(99))
+    other = _prefetcher(content, RANDOM, seed=99)
     other.next_batch()
-    other.seek(position)
+    other.set_state(state)
+    assert all(np.array_equal(other.state()[key], value) for key, value in state.items())
     for batch in later:
         again = other.next_batch()
         assert np.array_equal(again.data, batch.data) and np.array_equal(again.labels, batch.labels)
-    other.seek(start)
+    other.set_state(start)
     assert np.array_equal(other.next_batch().data, first.data)
     prefetcher.close()
     other.close()
 
 
-def test_a_bad_record_is_reported_by_its_key_when_its_turn_comes(source: Path):
-    with lmdb.open(str(source)) as environment, environment.begin(write=True) as transaction:
-        short = caffe_pb2.Datum(channels=3, height=9, width=8, data=b"short")
-        transaction.put(b"00000004", short.SerializeToString())
-        transaction.put(b"00000006", b"no datum")
-    prefetcher = Prefetcher(_layer(source), caffe_pb2.TRAIN, RandomStream(1))
-    assert prefetcher.next_batch().labels.tolist() == [0, 1, 2]
-    with pytest.raises(DatabaseError, match=rf"{source}: record b'00000004' of shape \(3, 9, 8\) has 5 values"):
-        prefetcher.next_batch()
-    with pytest.raises(DatabaseError, match="record b'00000006' is not a Datum"):
+@KINDS
+def test_how_many_are_made_ahead_changes_nothing(content: str):
+    batches = [[prefetcher.next_batch().data for _ in range(8)] for prefetcher in
+               (Prefetcher(_loader(content, RANDOM), ahead) for ahead in (1, 6))]  # fmt: skip
+    assert all(np.array_equal(one, six) for one, six in zip(*batches, strict=True))
+
+
+def test_a_state_of_another_source_is_refused():
+    database, images = _prefetcher(DATA), _prefetcher(IMAGES)
+    with pytest.raises(DataError, match="pixels: has no record b'other'"):
+        database.set_state({"key": np.frombuffer(b"other", dtype=np.uint8)})
+    with pytest.raises(DataError, match=r"list\.txt: lists 7 images, but 9 when the state was kept"):
+        images.set_state({"order": np.arange(9), "next": np.array(0)})
+    with pytest.raises(DataError, match="has no random stream 'shuffle'; was it another net"):
+        images.set_state({"order": np.arange(7), "next": np.array(0)})
+
+
+def test_an_error_comes_when_its_batch_is_asked_for(tmp_path: Path):
+    for name in ("image0.png", "image5.png"):
+        (tmp_path / name).write_bytes((Path("images") / name).read_bytes())
+    (tmp_path / "list").write_text(f"{tmp_path}/image0.png 1\n{tmp_path}/image5.png 1\n{tmp_path}/image6.png 2\n")
+    prefetcher = _prefetcher(f'type: "ImageData" image_data_param {{ source: "{tmp_path}/list" batch_size: 2 }}')
+    assert prefetcher.next_batch().labels.tolist() == [1, 1]
+    with pytest.raises(DataError, match=rf"{tmp_path}/list:3: .*/image6.png: the image cannot be read: No such"):
         prefetcher.next_batch()
     prefetcher.close()
 
 
+def test_a_dropped_prefetcher_ends_its_thread():
+    before = threading.active_count()
+    prefetcher = _prefetcher(DATA)
+    prefetcher.next_batch()
+    assert threading.active_count() == before + 1
+    del prefetcher
+    gc.collect()
+    deadline = time.monotonic() + 10
+    while threading.active_count() > before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert threading.active_count() == before
+
+
 @pytest.mark.parametrize(
-    ("change", "problem"),
+    ("content", "transform", "problem"),
     [
-        ("data_param { backend: LEVELDB }", "LevelDB is not read"),
-        ("data_param { batch_size: 0 }", "batch_size is 0, expected 1 or more"),
-        ("data_param { prefetch: 0 }", "prefetch is 0, expected 1 or more"),
-        ("transform_param { crop_size: 10 }", r"record b'00000000' of shape \(3, 9, 8\) is smaller than crop_size 10"),
-        ('transform_param { mean_file: "none" }', "layer 'data': .*'none'"),
+        (DATA.replace("3 }", "0 }"), "", "pixels: batch_size is 0, expected 1 or more"),
+        (DATA.replace("3 }", "4000000 }"), "", r"pixels: a batch of shape .* has 2184000000 values"),
+        (DATA, "crop_size: 15", r"pixels: record b'00000' of shape \(3, 14, 13\) is smaller than crop_size 15"),
+        (DATA, 'mean_file: "none"', "layer 'data': .*'none'"),
+        (IMAGES, "crop_size: 16", r"list.txt:\d: the image images/image\d.png of shape .* is smaller than"),
+        (_with(IMAGES, "new_width: 5"), "", "new_height and new_width are given together"),
+        (_with(IMAGES, "rand_skip: 90"), "", r"list.txt: rand_skip skips \d+ images, but there are 7"),
+        (WINDOWS, "", "crop_size is 0, expected more than 0"),
+        (_with(WINDOWS, "context_pad: 5"), RANDOM, "crop_size is 9, .* than twice the context_pad of 5"),
+        (_with(WINDOWS, "fg_fraction: 1.5"), RANDOM, r"fg_fraction is 1\.5, expected 0 to 1"),
+        (WINDOWS, RANDOM + " mean_value: [1, 2]", "has 2 mean_value, expected 1 or 3"),
+        (WINDOWS, 'crop_size: 20 mean_file: "window_mean"', r"mean_file has the shape \(3, 20, 19\)"),
+        (_with(WINDOWS, 'root_folder: "no" cache_images: true'), RANDOM, "noimages/image0.png: the image"),
     ],
-)
-def test_settings_that_cannot_work_are_refused_at_set_up(source: Path, change: str, problem: str):
-    layer = _layer(source)
-    layer.MergeFrom(text.parse(change, caffe_pb2.LayerParameter))
-    with pytest.raises(DatabaseError, match=problem):
-        Prefetcher(layer, caffe_pb2.TRAIN, RandomStream(1))
+)  # fmt: skip
+def test_settings_that_cannot_work_are_refused_at_set_up(content: str, transform: str, problem: str):
+    with pytest.raises(DataError, match=problem):
+        _loader(content, transform)
 
 
-TRANSFORMS = ["", "mirror: true crop_size: 5 mean_value: [104, 117, 123] scale: 0.017", "mean_value: 7 crop_size: 4"]
-
-
-@pytest.mark.caffe
-def test_batches_are_real_caffes_to_the_last_bit(tmp_path: Path, source: Path, real_caffe):
-    mean = np.random.default_rng(1).uniform(0, 255, SHAPE).astype(np.float32)
-    blob = caffe_pb2.BlobProto(num=1, channels=3, height=9, width=8, data=mean.ravel().tolist())
-    files.write_binary(tmp_path / "mean", blob)
-    transforms = [*TRANSFORMS, f'mean_file: "{tmp_path}/mean" mirror: true crop_size: 6 scale: 0.1']
-    net = caffe_pb2.NetParameter()
-    for index, transform in enumerate(transforms):
-        layer = net.layer.add()
-        layer.CopyFrom(_layer(source, transform))
-        layer.name, layer.top[:] = f"data{index}", [f"data{index}", f"label{index}"]
-    noise = net.layer.add(name="noise", type="DummyData", top=["noise"])  # shows how many words the set-ups took
-    noise.dummy_data_param.shape.add(dim=[4])
-    noise.dummy_data_param.data_filler.add(type="uniform")
-    files.write_text(tmp_path / "net.prototxt", net)
-    script = """
-import sys, numpy, caffe
-for phase in (caffe.TRAIN, caffe.TEST):
-    caffe.set_random_seed(20)
-    net = caffe.Net(sys.argv[1], phase)
-    for step in range(4):
-        net.forward()
-        numpy.savez('%s-%d-%d.npz' % (sys.argv[2], phase, step), **{k: b.data for k, b in net.blobs.items()})
-"""
-    real_caffe(script, tmp_path / "net.prototxt", tmp_path / "real")
-    for phase in (caffe_pb2.TRAIN, caffe_pb2.TEST):
-        stream = RandomStream(20)
-        prefetchers = [Prefetcher(layer, phase, stream) for layer in net.layer[:-1]]
-        for step in range(4):
-            with np.load(tmp_path / f"real-{phase}-{step}.npz") as real:
-                for index, prefetcher in enumerate(prefetchers):
-                    batch = prefetcher.next_batch()
-                    assert batch.data.tobytes() == real[f"data{index}"].tobytes(), (phase, step, transforms[index])
-                    assert batch.labels.tolist() == real[f"label{index}"].tolist()
-                assert stream.uniform(4, 0, 1).tobytes() == real["noise"].tobytes()
-        for prefetcher in prefetchers:
-            prefetcher.close()
+def test_nothing_made_ahead_is_refused():
+    with pytest.raises(DataError, match="prefetch is 0, expected 1 or more"):
+        Prefetcher(_loader(DATA), 0)

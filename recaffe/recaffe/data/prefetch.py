@@ -1,30 +1,27 @@
-"""Batches of a Data layer, made ahead in a background thread.
+"""Batches of a data layer, made ahead in a background thread.
 
-Source: src/caffe/layers/data_layer.cpp, base_data_layer.cpp and internal_thread.cpp.
+Source: src/caffe/layers/base_data_layer.cpp and internal_thread.cpp.
 """
 
 from __future__ import annotations
 
+import weakref
 from collections import deque
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
-from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
-from recaffe.data.cursor import Cursor, DatabaseError
-from recaffe.data.transformer import RecordError, Transformer
-from recaffe.proto import caffe_pb2
+from recaffe.data.errors import DataError
+from recaffe.data.transformer import Transformer
 from recaffe.random_stream import RandomStream
 
+State = Mapping[str, np.ndarray]
+"""Where a batch begins, as arrays: places in the source, and random streams."""
 
-@dataclass(frozen=True)
-class Position:
-    """Where a batch begins: the key of its first record, and the transformer's stream (None if it is not random)."""
-
-    key: bytes
-    stream: dict[str, Any] | None
+_MOST_VALUES = 2**31 - 1  # of a blob, as Blob::Reshape checks
 
 
 @dataclass(frozen=True)
@@ -33,59 +30,65 @@ class Batch:
 
     data: NDArray[np.float32]
     labels: NDArray[np.float32]
-    end: Position
+    end: State
+
+
+class Loader(Protocol):
+    """Makes the batches of one data layer, one after the other without end.
+
+    It is used by one thread at a time and draws from streams of its own, so batches do not depend on timing. Setting
+    up takes words from the net's stream exactly as Caffe does, the last of them for the thread.
+    """
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Of the first batch."""
+        ...
+
+    def load(self) -> Batch: ...
+
+    def state(self) -> State: ...
+
+    def set_state(self, state: State) -> None: ...
+
+    def close(self) -> None: ...
 
 
 class Prefetcher:
-    """The batches of a database, one after the other without end.
+    """The batches of a Loader, of which some are made ahead. Whoever drops it ends its thread."""
 
-    Setting up takes words from `stream` exactly as Caffe does: two for the transformer's seed if it is random, of
-    which the second counts, and one for the thread. Batches are then made in a thread that draws from the
-    transformer's own stream only, so results do not depend on timing.
-    param: a Data layer's LayerParameter. (rand_skip has no effect, as in Caffe 1.0.)
-    Raises DatabaseError for a database or a first record that cannot be used; `next_batch` raises it for later ones.
-    """
-
-    def __init__(self, param: Any, phase: int, stream: RandomStream) -> None:
-        options = param.data_param
-        if options.backend != caffe_pb2.DataParameter.LMDB:
-            raise DatabaseError(f"{options.source}: LevelDB is not read; make an LMDB and say `backend: LMDB`")
-        if options.batch_size < 1:
-            raise DatabaseError(f"{options.source}: data_param.batch_size is {options.batch_size}, expected 1 or more")
-        if options.prefetch < 1:
-            raise DatabaseError(f"{options.source}: data_param.prefetch is {options.prefetch}, expected 1 or more")
-        self._ahead = options.prefetch
-        self._loader = _Loader(Cursor(options.source), _transformer(param, phase), options.batch_size)
-        self.shape = self._loader.first_shape()
-        self._loader.seed(stream)
-        stream.word()  # seeds the thread's own global stream in Caffe, which nothing there draws from
-        self._position = self._loader.position()
+    def __init__(self, loader: Loader, ahead: int) -> None:
+        if ahead < 1:
+            raise DataError(f"data_param.prefetch is {ahead}, expected 1 or more batches made ahead")
+        self._loader, self._ahead = loader, ahead
+        self._next = loader.state()
         self._coming: deque[Future[Batch]] = deque()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="prefetch")
+        weakref.finalize(self, self._thread.shutdown, wait=False, cancel_futures=True)
 
     def next_batch(self) -> Batch:
-        """The next batch, which the caller may keep."""
+        """The next batch, which the caller may keep. Raises DataError for what cannot be read or does not fit."""
         while len(self._coming) <= self._ahead:
             self._coming.append(self._thread.submit(self._loader.load))
         batch = self._coming.popleft().result()
-        self._position = batch.end
+        self._next = batch.end
         return batch
 
-    def position(self) -> Position:
-        """Where the next batch begins, for `seek`."""
-        return self._position
+    def state(self) -> State:
+        """Where the next batch begins, for `set_state`."""
+        return self._next
 
-    def seek(self, position: Position) -> None:
-        """Go on from where `position` was taken. Raises DatabaseError if the database has no such key."""
+    def set_state(self, state: State) -> None:
+        """Go on from where `state` was taken. Raises DataError if the source is another one than then."""
         self._drain()
-        self._loader.seek(position)
-        self._position = position
+        self._loader.set_state(state)
+        self._next = self._loader.state()
 
     def close(self) -> None:
-        """End the thread and give the database back."""
+        """End the thread and give the source back."""
         self._drain()
         self._thread.shutdown()
-        self._loader.cursor.close()
+        self._loader.close()
 
     def _drain(self) -> None:
         for future in self._coming:
@@ -96,57 +99,38 @@ class Prefetcher:
         self._coming.clear()
 
 
-class _Loader:
-    """What the thread works on: cursor and transformer, which nobody else touches while batches are being made."""
-
-    def __init__(self, cursor: Cursor, transformer: Transformer, batch_size: int) -> None:
-        self.cursor = cursor
-        self.transformer = transformer
-        self.batch_size = batch_size
-
-    def seed(self, stream: RandomStream) -> None:
-        if self.transformer.is_random:
-            stream.word()  # Caffe seeds the transformer twice
-            self.transformer.seed(stream.word())
-
-    def first_shape(self) -> tuple[int, int, int, int]:
-        """The shape of a batch, as the record at the cursor has it."""
-        try:
-            return (self.batch_size, *self.transformer.output_shape(self._datum()))
-        except RecordError as error:
-            raise DatabaseError(f"{self.cursor.source}: record {self.cursor.key!r} {error.problem}") from None
-
-    def position(self) -> Position:
-        stream = self.transformer.stream
-        return Position(self.cursor.key, stream.state() if stream else None)
-
-    def seek(self, position: Position) -> None:
-        self.cursor.seek(position.key)
-        if self.transformer.stream is not None and position.stream is not None:
-            self.transformer.stream.set_state(position.stream)
-
-    def load(self) -> Batch:
-        keys, datums = [], []
-        for _ in range(self.batch_size):
-            keys.append(self.cursor.key)
-            datums.append(self._datum())
-            self.cursor.next()
-        try:
-            data = self.transformer.transform(datums)
-        except RecordError as error:
-            raise DatabaseError(f"{self.cursor.source}: record {keys[error.index]!r} {error.problem}") from None
-        labels = np.array([datum.label for datum in datums], dtype=np.float32)
-        return Batch(data, labels, self.position())
-
-    def _datum(self) -> Any:
-        try:
-            return caffe_pb2.Datum.FromString(self.cursor.value)
-        except DecodeError:
-            raise DatabaseError(f"{self.cursor.source}: record {self.cursor.key!r} is not a Datum") from None
+def check_batch_shape(shape: tuple[int, ...], where: str) -> None:
+    """Raise DataError for a batch of less than one image, or of more values than a blob of Caffe can have."""
+    if shape[0] < 1:
+        raise DataError(f"{where}: batch_size is {shape[0]}, expected 1 or more")
+    count = 1
+    for size in shape:
+        count *= size
+    if count > _MOST_VALUES:
+        raise DataError(f"{where}: a batch of shape {shape} has {count} values, a blob at most {_MOST_VALUES}")
 
 
-def _transformer(param: Any, phase: int) -> Transformer:
+def make_transformer(param: Any, phase: int) -> Transformer:
+    """The Transformer of a LayerParameter. Raises DataError, which names the layer."""
     try:
         return Transformer(param.transform_param, phase)
     except (ValueError, OSError) as error:
-        raise DatabaseError(f"layer {param.name!r}: {error}") from None
+        raise DataError(f"layer {param.name!r}: {error}") from None
+
+
+def stream_state(name: str, stream: RandomStream | None) -> dict[str, np.ndarray]:
+    """A random stream's state as arrays with that name in front; nothing for None."""
+    if stream is None:
+        return {}
+    return {f"{name}_{key}": np.asarray(value) for key, value in stream.state().items()}
+
+
+def set_stream_state(name: str, stream: RandomStream | None, state: State) -> None:
+    """Let the stream go on from what `stream_state` gave. Raises DataError if it gave nothing then."""
+    if stream is None:
+        return
+    keys = [key for key in state if key.startswith(f"{name}_")]
+    if not keys:
+        raise DataError(f"the state of the data layer has no random stream {name!r}; was it another net?")
+    values: dict[str, Any] = {key[len(name) + 1 :]: np.asarray(state[key]) for key in keys}
+    stream.set_state({**values, "pos": int(values["pos"])})

@@ -10,8 +10,11 @@ from recaffe.layers.activations import BNLL, Sigmoid, Swish, TanH
 from recaffe.layers.base import Layer
 from recaffe.layers.convolution import Convolution, Deconvolution
 from recaffe.layers.cross_entropy import InfogainLoss, SigmoidCrossEntropyLoss
+from recaffe.layers.dummy_data import DummyData
 from recaffe.layers.eltwise import Eltwise
+from recaffe.layers.hdf5_data import HDF5Data, HDF5Output
 from recaffe.layers.im2col import Im2col
+from recaffe.layers.image_data import ImageData
 from recaffe.layers.inner_product import Embed, InnerProduct
 from recaffe.layers.inputs import Data, Input
 from recaffe.layers.losses import ContrastiveLoss, EuclideanLoss, HingeLoss, MultinomialLogisticLoss
@@ -32,6 +35,7 @@ from recaffe.layers.scale import Bias, Scale
 from recaffe.layers.selection import BatchReindex, Filter
 from recaffe.layers.softmax import Softmax, SoftmaxWithLoss
 from recaffe.layers.spp import SPP
+from recaffe.layers.window_data import WindowData
 from recaffe.proto.text import nearest_name
 
 _CLASSES: dict[str, type[Layer]] = {
@@ -52,6 +56,7 @@ _CLASSES: dict[str, type[Layer]] = {
         Data,
         Deconvolution,
         Dropout,
+        DummyData,
         ELU,
         Eltwise,
         Embed,
@@ -59,8 +64,11 @@ _CLASSES: dict[str, type[Layer]] = {
         Exp,
         Filter,
         Flatten,
+        HDF5Data,
+        HDF5Output,
         HingeLoss,
         Im2col,
+        ImageData,
         InfogainLoss,
         InnerProduct,
         Input,
@@ -93,6 +101,7 @@ _CLASSES: dict[str, type[Layer]] = {
         TanH,
         Threshold,
         Tile,
+        WindowData,
     )
 }
 

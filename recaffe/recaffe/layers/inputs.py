@@ -1,15 +1,17 @@
-"""Layers that bring data into a net: Input and Data."""
+"""Layers that bring data into a net: Input, and what those share that make batches ahead; Data."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from recaffe import mode
-from recaffe.data.prefetch import Prefetcher
+from recaffe.data.database_loader import DatabaseLoader
+from recaffe.data.prefetch import Loader, Prefetcher
 from recaffe.layers.base import Blobs, Layer
-from recaffe.random_stream import global_stream
+from recaffe.random_stream import RandomStream, global_stream
 
 
 class Source(Layer):
@@ -22,6 +24,13 @@ class Source(Layer):
 
     def backward(self, top: Blobs, propagate_down: Sequence[bool], bottom: Blobs) -> None:
         pass
+
+
+def show(top: Blobs, arrays: Sequence[np.ndarray]) -> None:
+    """Let the tops hold these float32 arrays, which belong to them from now on."""
+    for blob, values in zip(top, arrays, strict=False):
+        blob.reshape(*values.shape)
+        blob.set(torch.from_numpy(values).to(mode.device(), mode.dtype()))
 
 
 class Input(Source):
@@ -43,22 +52,37 @@ class Input(Source):
         pass
 
 
-class Data(Source):
-    """Records of an LMDB in the order of their keys, batch after batch without end: images, and labels as second top.
+class Prefetching(Source):
+    """Images as first top (N, C, H, W), labels as second (N,), of batches that a background thread makes meanwhile.
 
-    The next batches are made in a background thread meanwhile. Source: src/caffe/layers/data_layer.cpp.
+    Source: src/caffe/layers/base_data_layer.cpp.
     """
 
-    top_range: ClassVar = (1, 2)
+    top_range: ClassVar = (2, 2)
+    make_loader: ClassVar[Callable[[Any, int, RandomStream], Loader]]
 
     def setup(self, bottom: Blobs, top: Blobs) -> None:
-        self.batches = Prefetcher(self.param, self.phase, global_stream)
-        top[0].reshape(*self.batches.shape)
-        if len(top) > 1:
-            top[1].reshape(self.batches.shape[0])
+        loader = type(self).make_loader(self.param, self.phase, global_stream)
+        self.batches = Prefetcher(loader, self.param.data_param.prefetch)
+        for blob, shape in zip(top, (loader.shape, loader.shape[:1]), strict=False):
+            blob.reshape(*shape)
 
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         batch = self.batches.next_batch()
-        for blob, values in zip(top, (batch.data, batch.labels), strict=False):
-            blob.reshape(*values.shape)
-            blob.set(torch.from_numpy(values).to(mode.device(), mode.dtype()))
+        show(top, (batch.data, batch.labels))
+
+    def state(self) -> dict[str, np.ndarray]:
+        return dict(self.batches.state())
+
+    def set_state(self, state: Mapping[str, np.ndarray]) -> None:
+        self.batches.set_state(state)
+
+
+class Data(Prefetching):
+    """Records of an LMDB or LevelDB in the order of their keys, batch after batch without end.
+
+    Source: src/caffe/layers/data_layer.cpp.
+    """
+
+    top_range: ClassVar = (1, 2)
+    make_loader = DatabaseLoader

@@ -1,0 +1,46 @@
+"""Data layers give real Caffe's batches to the last bit, and take as many words of the random stream."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import data_cases
+import numpy as np
+import pytest
+import recaffe
+from recaffe.data.shuffle import libc_random
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sources")
+    data_cases.write(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def found(sources: Path) -> dict[str, np.ndarray]:
+    """What recaffe gives for all cases, from the state that a process begins in."""
+    libc_random.seed(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(sources)
+        return data_cases.forward(recaffe)
+
+
+def _assert_bit_equal(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> None:
+    assert found.keys() == expected.keys()
+    differing = [key for key, array in expected.items() if found[key].tobytes() != array.tobytes()]
+    assert not differing, differing
+    assert all(found[key].shape == array.shape for key, array in expected.items())
+
+
+def test_batches_are_those_recorded_from_real_caffe(found, recorded):
+    _assert_bit_equal(found, recorded["data_layers"])
+
+
+@pytest.mark.caffe
+def test_batches_are_those_of_real_caffe(found, sources: Path, real_caffe, tmp_path: Path):
+    script = (Path(__file__).parent / "data_cases.py").read_text().replace("__file__", repr(data_cases.__file__))
+    real_caffe(script, "forward", tmp_path / "real.npz", cwd=sources)
+    with np.load(tmp_path / "real.npz") as expected:
+        _assert_bit_equal(found, dict(expected))
