@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import lmdb
 import numpy as np
 from recaffe.proto import caffe_pb2
 
-ITERATIONS = 10
-SOLVERS = {  # name -> (first learning layer, options); all with momentum, decay and a seed
+ITERATIONS = 40
+STUDIES = {  # name -> (first learning layer, options) of sessions on the database, with crop, mirror and dropout
     "step": ("conv1", 'lr_policy: "step" gamma: 0.5 stepsize: 3 iter_size: 2'),
     "multistep": (
         "conv1",
@@ -19,6 +20,28 @@ SOLVERS = {  # name -> (first learning layer, options); all with momentum, decay
     "frozen": ("fc6", 'lr_policy: "sigmoid" gamma: 0.4 stepsize: 5'),
     "poly": ("conv1", 'lr_policy: "poly" power: 1.5'),
     "exp": ("conv1", 'lr_policy: "exp" gamma: 0.8'),
+    "nesterov": ("conv1", 'lr_policy: "fixed" type: "Nesterov"'),
+    "adagrad": ("conv1", 'lr_policy: "fixed" type: "AdaGrad" momentum: 0'),
+    "rmsprop": ("conv1", 'lr_policy: "fixed" type: "RMSProp" momentum: 0 rms_decay: 0.9 base_lr: 0.001'),
+    "adadelta": ("conv2", 'lr_policy: "fixed" type: "AdaDelta" base_lr: 1 delta: 1e-6 iter_size: 2'),
+    "adam": ("conv1", 'lr_policy: "fixed" type: "Adam" base_lr: 0.001 clip_gradients: 1'),
+}
+SOLVERS = {  # type -> options
+    "SGD": "base_lr: 0.05 momentum: 0.9",
+    "Nesterov": "base_lr: 0.05 momentum: 0.9 clip_gradients: 2",
+    "AdaGrad": "base_lr: 0.05 iter_size: 2",
+    "RMSProp": "base_lr: 0.01 rms_decay: 0.9",
+    "AdaDelta": 'base_lr: 1 momentum: 0.9 delta: 1e-6 regularization_type: "L1"',
+    "Adam": "base_lr: 0.02 momentum: 0.9 momentum2: 0.99",
+}
+POLICIES = {  # lr_policy -> options, such that the rate is of the order of base_lr for ITERATIONS
+    "fixed": "",
+    "step": "gamma: 0.5 stepsize: 7",
+    "exp": "gamma: 0.97",
+    "inv": "gamma: 0.05 power: 0.75",
+    "multistep": "gamma: 0.5 stepvalue: 3 stepvalue: 4 stepvalue: 20",
+    "poly": "power: 1.5",
+    "sigmoid": "gamma: 0.2 stepsize: 20",
 }
 
 _NET = """
@@ -48,6 +71,21 @@ layer {{ name: "accuracy" type: "Accuracy" bottom: "fc8" bottom: "label" top: "a
 layer {{ name: "loss" type: "SoftmaxWithLoss" bottom: "fc8" bottom: "label" top: "loss" }}
 """
 _LAYERS = ("conv1", "conv2", "fc6")
+# A regression on random numbers, which both engines draw alike; the first layer's weights serve twice.
+_TINY_NET = """
+name: "tiny"
+layer { name: "data" type: "DummyData" top: "data" top: "target" dummy_data_param {
+  shape { dim: 8 dim: 6 } shape { dim: 8 dim: 2 } data_filler { type: "gaussian" } data_filler { type: "uniform" } } }
+layer { name: "ip1" type: "InnerProduct" bottom: "data" top: "ip1" param { name: "w" } param { name: "b" lr_mult: 2 }
+  inner_product_param { num_output: 6 weight_filler { type: "xavier" } } }
+layer { name: "relu1" type: "ReLU" bottom: "ip1" top: "ip1" relu_param { negative_slope: 0.1 } }
+layer { name: "ip2" type: "InnerProduct" bottom: "ip1" top: "ip2" param { name: "w" } param { name: "b" }
+  inner_product_param { num_output: 6 } }
+layer { name: "drop2" type: "Dropout" bottom: "ip2" top: "ip2" dropout_param { dropout_ratio: 0.3 } }
+layer { name: "ip3" type: "InnerProduct" bottom: "ip2" top: "ip3" param { } param { decay_mult: 0 }
+  inner_product_param { num_output: 2 weight_filler { type: "msra" } } }
+layer { name: "loss" type: "EuclideanLoss" bottom: "ip3" bottom: "target" top: "loss" }
+"""
 
 
 def net_prototxt(first_learning: str) -> str:
@@ -60,20 +98,25 @@ def net_prototxt(first_learning: str) -> str:
     return _NET.format(**params)
 
 
-def solver_prototxt(name: str) -> str:
-    """The solver of SOLVERS, for the net file net_<name>.prototxt."""
-    return (
-        f'net: "net_{name}.prototxt" base_lr: 0.01 momentum: 0.9 weight_decay: 0.005 max_iter: {ITERATIONS} '
-        f'random_seed: 3 snapshot_prefix: "{name}" {SOLVERS[name][1]}\n'
-    )
-
-
 def write(folder: Path) -> None:
-    """Write lmdb/, and net_<name>.prototxt and solver_<name>.prototxt for each of SOLVERS; paths are relative."""
+    """Write lmdb/ and the nets, and solver_<name>.prototxt for each of STUDIES, and for each <solver>-<policy>.
+
+    The paths in them are relative to `folder`.
+    """
     _write_database(folder / "lmdb")
-    for name, (first_learning, _) in SOLVERS.items():
+    common = f"weight_decay: 0.005 max_iter: {ITERATIONS} random_seed: 3"
+    for name, (first_learning, options) in STUDIES.items():
         (folder / f"net_{name}.prototxt").write_text(net_prototxt(first_learning))
-        (folder / f"solver_{name}.prototxt").write_text(solver_prototxt(name))
+        defaults = [default for default in ("base_lr: 0.01", "momentum: 0.9") if default.split(":")[0] not in options]
+        (folder / f"solver_{name}.prototxt").write_text(
+            f'net: "net_{name}.prototxt" snapshot_prefix: "{name}" {common} {" ".join(defaults)} {options}\n'
+        )
+    (folder / "net_tiny.prototxt").write_text(_TINY_NET)
+    for solver, policy in itertools.product(SOLVERS, POLICIES):
+        (folder / f"solver_{solver}-{policy}.prototxt").write_text(
+            f'net: "net_tiny.prototxt" snapshot_prefix: "{solver}-{policy}" {common} type: "{solver}" '
+            f'{SOLVERS[solver]} lr_policy: "{policy}" {POLICIES[policy]}\n'
+        )
 
 
 def _write_database(folder: Path) -> None:
