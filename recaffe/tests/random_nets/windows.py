@@ -1,4 +1,4 @@
-"""Deconvolution, Im2col, SPP, and Convolution over any number of axes."""
+"""Deconvolution, Im2col and SPP."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def _windows(draw: st.DrawFn, axes: int, *, enlarges: bool) -> tuple[str, list[i
 
 
 @st.composite
-def deconvolution(draw: st.DrawFn, layer_type: str = "Deconvolution", axes: tuple[int, ...] = (1, 2, 3, 4)) -> str:
+def deconvolution(draw: st.DrawFn) -> str:
     group = draw(st.integers(1, 3))
     channels, outputs = group * draw(st.integers(1, 2)), group * draw(st.integers(1, 3))
-    param, sizes = draw(_windows(draw(st.sampled_from(axes)), enlarges=layer_type == "Deconvolution"))
+    param, sizes = draw(_windows(draw(st.integers(1, 4)), enlarges=True))
     param += f"num_output: {outputs} group: {group} weight_filler {{ {draw(fillers())} }} "
     if draw(st.booleans()):
         param += "bias_term: false "
@@ -36,7 +36,7 @@ def deconvolution(draw: st.DrawFn, layer_type: str = "Deconvolution", axes: tupl
     param += f"axis: {len(batch)} "
     bottoms = draw(st.sampled_from([("data",), ("data", "more")]))
     wires = "".join(f'bottom: "{name}" top: "out_{name}" ' for name in bottoms)
-    layer = f'layer {{ name: "layer" type: "{layer_type}" {wires} convolution_param {{ {param} }} }}'
+    layer = f'layer {{ name: "layer" type: "Deconvolution" {wires} convolution_param {{ {param} }} }}'
     return net_text(layer, **dict.fromkeys(bottoms, (*batch, channels, *sizes)))
 
 
