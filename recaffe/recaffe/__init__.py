@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from recaffe import classifier, coord_map, detector, draw, io, layers, net_spec, proto
+    from recaffe import classifier, coord_map, detector, draw, io, layers, net_spec, proto, pycaffe
     from recaffe.blob import Blob
     from recaffe.classifier import Classifier
     from recaffe.detector import Detector
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from recaffe.glog import init_log, log
     from recaffe.layer import Layer
     from recaffe.layers.catalogue import layer_type_list
+    from recaffe.loss_guard import ClampedLossError
     from recaffe.mode import set_device, set_mode_cpu, set_mode_gpu, set_random_seed
     from recaffe.net import Net
     from recaffe.net_spec import NetSpec, params, to_proto
@@ -31,25 +32,43 @@ if TYPE_CHECKING:
         solver_rank,
     )
     from recaffe.permissions import allow_python_layers
-    from recaffe.solver_list import SGDSolver, get_solver
+    from recaffe.solver_list import (
+        AdaDeltaSolver,
+        AdaGradSolver,
+        AdamSolver,
+        NesterovSolver,
+        RMSPropSolver,
+        SGDSolver,
+        Solver,
+        SolverAction,
+        get_solver,
+    )
     from recaffe.timer import Timer
 
 __version__ = "0.1.0"
 TRAIN, TEST = 0, 1  # the values of the enum Phase in Caffe's schema
 
 _HOMES = {
+    "AdaDeltaSolver": "recaffe.solver_list",
+    "AdaGradSolver": "recaffe.solver_list",
+    "AdamSolver": "recaffe.solver_list",
     "Blob": "recaffe.blob",
     "CaffeError": "recaffe.errors",
+    "ClampedLossError": "recaffe.loss_guard",
     "Classifier": "recaffe.classifier",
     "Detector": "recaffe.detector",
     "LabelError": "recaffe.errors",
     "Layer": "recaffe.layer",
     "NCCL": "recaffe.parallel",
+    "NesterovSolver": "recaffe.solver_list",
     "Net": "recaffe.net",
     "NetError": "recaffe.errors",
     "NetSpec": "recaffe.net_spec",
     "NonFiniteLossError": "recaffe.errors",
+    "RMSPropSolver": "recaffe.solver_list",
     "SGDSolver": "recaffe.solver_list",
+    "Solver": "recaffe.solver_list",
+    "SolverAction": "recaffe.solver_list",
     "SolverError": "recaffe.errors",
     "Timer": "recaffe.timer",
     "WeightsError": "recaffe.errors",
@@ -72,6 +91,7 @@ _HOMES = {
     "to_proto": "recaffe.net_spec",
 }
 _MODULES = (
+    "_caffe",
     "classifier",
     "coord_map",
     "detector",
@@ -80,11 +100,18 @@ _MODULES = (
     "layers",
     "net_spec",
     "proto",
+    "pycaffe",
 )
 
 __all__ = [  # noqa: RUF022 - what pycaffe has, then what is ours
     "Net",
+    "Solver",
     "SGDSolver",
+    "NesterovSolver",
+    "AdaGradSolver",
+    "RMSPropSolver",
+    "AdaDeltaSolver",
+    "AdamSolver",
     "get_solver",
     "Layer",
     "layer_type_list",
@@ -117,11 +144,14 @@ __all__ = [  # noqa: RUF022 - what pycaffe has, then what is ours
     "coord_map",
     "detector",
     "draw",
+    "pycaffe",
     "Blob",
     "CaffeError",
+    "ClampedLossError",
     "LabelError",
     "NetError",
     "NonFiniteLossError",
+    "SolverAction",
     "SolverError",
     "WeightsError",
     "allow_python_layers",

@@ -19,7 +19,7 @@ _FLAG = "--allow-python-layers"
 
 def main(arguments: Sequence[str]) -> int:
     """Run the script; returns 2 where there is none. What the script raises, SystemExit too, comes through."""
-    if arguments[:1] == [_FLAG]:
+    if arguments and arguments[0] == _FLAG:
         allow_python_layers()
         arguments = arguments[1:]
     if not arguments or arguments[0].startswith("-"):
