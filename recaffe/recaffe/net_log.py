@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from recaffe.proto import caffe_pb2
 from recaffe.proto.debug_string import debug_string
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class NetLog:
         """The layer's tops have their shapes."""
         if node.layer.type in _WITH_INNER_SOFTMAX:
             log.info("Creating layer %s", node.layer.name)
+        _say_what_is_read(node)
         log.info("Setting up %s", node.layer.name)
         for index, blob in enumerate(node.tops):
             log.info("Top shape: %s", _shape(blob))
@@ -64,6 +66,18 @@ class NetLog:
         for name in outputs:
             log.info("This network produces output %s", name)
         log.info("Network initialization done.")
+
+
+def _say_what_is_read(node: Node) -> None:
+    """Source and size of images that a layer reads; real Caffe names the source a few lines earlier."""
+    param = node.layer.param
+    if param.type == "Data":
+        kind = caffe_pb2.DataParameter.DB.Name(param.data_param.backend).lower()
+        log.info("Opened %s %s", kind, param.data_param.source)
+    elif param.type == "ImageData":
+        log.info("Opening file %s", param.image_data_param.source)
+    if param.type in ("Data", "ImageData", "WindowData"):
+        log.info("output data size: %s", ",".join(map(str, node.tops[0].shape)))
 
 
 def _shape(blob: Blob) -> str:

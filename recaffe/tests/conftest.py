@@ -45,6 +45,12 @@ def training_case() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def log_case() -> ModuleType:
+    """log_case.py: a small training job and real Caffe's log of it."""
+    return _module("log_case")
+
+
+@pytest.fixture(scope="session")
 def recorded() -> dict[str, Arrays]:
     """What real Caffe gave for each family of tests/cases and for the training case ("training"), by record.py."""
     return {path.stem: dict(np.load(path)) for path in (TESTS / "recorded").glob("*.npz")}

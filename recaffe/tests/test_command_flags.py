@@ -72,7 +72,8 @@ def test_without_a_command_the_usage_is_shown_and_the_code_is_two(capsys):
     assert commands.main([]) == 2
     assert capsys.readouterr().err.startswith("usage: recaffe COMMAND")
     assert commands.main(["--help"]) == 0
-    assert all(name in capsys.readouterr().out for name in commands.COMMANDS)
+    shown = capsys.readouterr().out
+    assert all(name in shown for name in commands.COMMANDS)
 
 
 @pytest.mark.parametrize("name", commands.COMMANDS)

@@ -21,9 +21,15 @@ from recaffe.proto.text import nearest_name
 log = logging.getLogger("recaffe.commands")
 
 COMMANDS: dict[str, str] = {  # module name -> what it does
+    "train": "train or finetune a model",
+    "test": "score a model",
+    "device_query": "show GPU diagnostic information",
+    "time": "benchmark model execution time",
+    "extract_features": "write blobs of a net into databases",
     "upgrade_net_proto_text": "bring an old net prototxt to today's form",
     "upgrade_net_proto_binary": "bring an old caffemodel to today's form",
     "upgrade_solver_proto_text": "bring an old solver prototxt to today's form",
+    "parse_log": "turn a training log into CSV files",
 }
 
 
