@@ -53,7 +53,6 @@ SMOOTH = {
         'type: "LRN" lrn_param { local_size: 3 alpha: 0.8 beta: 0.6 norm_region: WITHIN_CHANNEL }',
         (1, 2, 4, 3),
     ),
-    "pooling_ave": ('type: "Pooling" pooling_param { pool: AVE kernel_size: 3 stride: 2 pad: 1 }', (1, 2, 5, 4)),
     "softmax": ('type: "Softmax"', (2, 4)),
 }
 
@@ -89,44 +88,6 @@ def test_convolution_is_the_slow_loop(make_net):
         for i, j in np.ndindex(2, 3):
             total += weight[o, 0, i, j] * padded[n, o // 2, 2 * y + 2 * i, x + 2 * j]
         assert found[n, o, y, x] == pytest.approx(total, rel=1e-5, abs=1e-6)
-
-
-def test_pooling_rounds_up(make_net):
-    """A 4 x 4 image under 3 x 3 windows with stride 2: a second window begins at 2 and is cut at the edge."""
-    layer = 'layer { name: "p" type: "Pooling" bottom: "data" top: "out" pooling_param { kernel_size: 3 stride: 2 } }'
-    image = np.arange(16, dtype=F32).reshape(1, 1, 4, 4)
-    found = forward(make_net(net_text(layer, (1, 1, 4, 4))), image)
-    np.testing.assert_array_equal(found[0, 0], [[10, 11], [14, 15]])
-
-
-def test_average_pooling_counts_the_padding_but_not_what_lies_beyond_it(make_net):
-    """3 x 3 ones, pad 1, windows of 2 with stride 2: the corner has one 1 in four places, the last window is whole."""
-    layer = (
-        'layer { name: "p" type: "Pooling" bottom: "data" top: "out" '
-        "pooling_param { pool: AVE kernel_size: 2 stride: 2 pad: 1 } }"
-    )
-    found = forward(make_net(net_text(layer, (1, 1, 3, 3))), np.ones((1, 1, 3, 3), F32))
-    np.testing.assert_allclose(found[0, 0], [[0.25, 0.5], [0.5, 1.0]])
-    rounding = layer.replace("kernel_size: 2 stride: 2 pad: 1", "kernel_size: 3 stride: 2")
-    found = forward(make_net(net_text(rounding, (1, 1, 4, 4))), np.ones((1, 1, 4, 4), F32))
-    np.testing.assert_allclose(found[0, 0], np.ones((2, 2)))  # a cut window is divided by what is left of it
-
-
-def test_padded_pooling_drops_a_last_window_beyond_the_image(make_net):
-    """Size 5, pad 1, kernel 2, stride 3: rounding up would place a third window at 5, outside the image."""
-    layer = (
-        'layer { name: "p" type: "Pooling" bottom: "data" top: "out" '
-        "pooling_param { kernel_size: 2 stride: 3 pad: 1 } }"
-    )
-    assert make_net(net_text(layer, (1, 1, 5, 5))).blobs["out"].shape == (1, 1, 2, 2)
-
-
-def test_of_equal_maxima_the_first_gets_the_gradient(make_net):
-    layer = 'layer { name: "p" type: "Pooling" bottom: "data" top: "out" pooling_param { kernel_size: 2 stride: 2 } }'
-    net = make_net(net_text(layer, (1, 1, 2, 2)))
-    net.forward(data=np.full((1, 1, 2, 2), 7, F32))
-    diff = net.backward(out=np.ones((1, 1, 1, 1), F32))["data"]
-    np.testing.assert_array_equal(diff[0, 0], [[1, 0], [0, 0]])
 
 
 def test_lrn_divides_alpha_by_the_size(make_net):
@@ -262,10 +223,6 @@ REFUSED = [
     ('type: "Convolution" convolution_param { num_output: 2 kernel_size: 1 kernel_h: 2 }', "exclude kernel"),
     ('type: "Convolution" convolution_param { num_output: 2 kernel_size: 1 weight_filler { type: "he" } }', "'he'"),
     ('type: "InnerProduct" inner_product_param { num_output: 2 axis: 4 }', "needs axis 4"),
-    ('type: "Pooling" pooling_param { pool: STOCHASTIC kernel_size: 2 pad: 1 }', "which STOCHASTIC pooling cannot"),
-    ('type: "Pooling" pooling_param { kernel_size: 2 pad: 2 }', "not smaller than its kernel"),
-    ('type: "Pooling" pooling_param { kernel_size: 1 stride: 3 }', "wholly outside"),
-    ('type: "Pooling" pooling_param { kernel_h: 2 }', "needs either kernel_size, or both kernel_h and kernel_w"),
     ('type: "LRN" lrn_param { local_size: 4 }', "local_size 4, expected an odd one"),
     ('type: "Dropout" dropout_param { dropout_ratio: 1 }', "dropout_ratio 1.0"),
     ('type: "Softmax" bottom: "data"', "has 2 bottom blobs, expected 1"),
