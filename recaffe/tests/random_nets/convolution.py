@@ -9,7 +9,7 @@ from random_nets import fillers, net_text, shapes
 
 @st.composite
 def convolution(draw: st.DrawFn) -> str:
-    axes = draw(st.integers(1, 3))
+    axes = draw(st.integers(1, 4))
     group = draw(st.integers(1, 3))
     channels, outputs = group * draw(st.integers(1, 2)), group * draw(st.integers(1, 3))
     param, sizes = f"num_output: {outputs} group: {group} weight_filler {{ {draw(fillers())} }} ", []
