@@ -98,6 +98,19 @@ def test_sessions_go_on_alike_whoever_wrote_the_snapshot_and_whoever_goes_on(
         conform("files", f"solverstate, {NAMES[kind]}", direction, error)
 
 
+@pytest.mark.parametrize("name", SOLVERS)
+def test_histories_are_real_caffes(name, study, real, oracle):
+    """Also those of frozen layers, which decay enters."""
+    found, expected = (
+        files.read_binary(study / f"{prefix}{name}_BINARYPROTO_iter_4.solverstate", caffe_pb2.SolverState)
+        for prefix in ("ours_", "")
+    )
+    assert (found.iter, found.current_step) == (expected.iter, expected.current_step)
+    arrays = [{index: np.array(it.data) for index, it in enumerate(state.history)} for state in (found, expected)]
+    assert arrays[0].keys() == arrays[1].keys()
+    assert oracle.relative_error(*arrays) < TOLERANCE
+
+
 @pytest.mark.parametrize("kind", FORMATS)
 def test_both_engines_write_the_same_members(kind, study, real):
     """Names, shapes and types in both files; with our resume state, which real Caffe passes over, in ours alone."""
