@@ -48,6 +48,7 @@ def _upsample(below: Any, classes: int, kernel: int, stride: int) -> Any:
         below,
         convolution_param={
             "num_output": classes,
+            "group": classes,  # the filler fills every pair of channels: without groups all classes are scored alike
             "kernel_size": kernel,
             "stride": stride,
             "bias_term": False,
