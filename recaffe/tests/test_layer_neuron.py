@@ -21,6 +21,7 @@ def values_and_gradients(make_net, layer: str, data: list[float], gradient: floa
     return pytest.approx(found, rel=1e-6), pytest.approx(diff, rel=1e-6)
 
 
+SWISH, SWISH_SLOPES = [0, 0.375 * LOG_3], [0.5, 0.75 + 0.1875 * LOG_3]
 BY_HAND = {
     "AbsVal": ('type: "AbsVal"', [-3, 0, 2], [3, 0, 2], [-1, 0, 1]),
     "BNLL": ('type: "BNLL"', [-1000, 0, 1000], [0, LOG_2, 1000], [0, 0.5, 1]),
@@ -32,7 +33,7 @@ BY_HAND = {
     "Power": ('type: "Power" power_param { power: 3 scale: 2 shift: 1 }', [0, 1], [1, 27], [6, 54]),
     "Power of 4": ('type: "Power" power_param { power: -1 scale: 0 shift: 4 }', [np.nan, 1], [0.25] * 2, [0, 0]),
     "Sigmoid": ('type: "Sigmoid"', [0, LOG_3], [0.5, 0.75], [0.25, 0.1875]),
-    "Swish": ('type: "Swish" swish_param { beta: 2 }', [0, LOG_3 / 2], [0, 3 / 8 * LOG_3], [1 / 2, 3 / 4 + 3 / 16 * LOG_3]),
+    "Swish": ('type: "Swish" swish_param { beta: 2 }', [0, LOG_3 / 2], SWISH, SWISH_SLOPES),
     "TanH": ('type: "TanH"', [0, LOG_2], [0, 0.6], [1, 0.64]),
 }  # fmt: skip
 
