@@ -170,7 +170,7 @@ def test_hdf5_data_transforms_nothing(tmp_path: Path, make_net: Callable):
 
 
 @pytest.mark.caffe
-def test_output_is_what_real_caffe_writes(tmp_path: Path, make_net: Callable, real_caffe):
+def test_output_is_what_real_caffe_writes(tmp_path: Path, make_net: Callable, real_caffe, conform):
     make_net(OUTPUT.format(path=tmp_path / "ours.h5", labels=3)).forward()
     (tmp_path / "real.prototxt").write_text(OUTPUT.format(path=tmp_path / "real.h5", labels=3))
     script = "import sys, caffe; caffe.set_random_seed(7); caffe.Net(sys.argv[1], caffe.TRAIN).forward()"
@@ -180,3 +180,4 @@ def test_output_is_what_real_caffe_writes(tmp_path: Path, make_net: Callable, re
         for name in real:
             assert ours[name].shape == real[name].shape and ours[name].dtype == real[name].dtype
             assert np.array_equal(ours[name][()], real[name][()])
+    conform("layers", "HDF5Output", "forward CPU", 0)
