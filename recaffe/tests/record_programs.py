@@ -10,7 +10,17 @@ import tempfile
 from pathlib import Path
 
 PROGRAMS = Path(__file__).resolve().parent / "programs"
-NAMES = ("classify", "edit_net", "features", "learning", "net_surgery", "score", "solver_wrapper")
+NAMES = (
+    "classify",
+    "edit_net",
+    "features",
+    "learning",
+    "memory_data",
+    "net_details",
+    "net_surgery",
+    "score",
+    "solver_wrapper",
+)
 
 # For a Python with real Caffe: runs PROGRAMS/NAME.py in a folder NAME of its own, for each; what it prints becomes
 # NAME.txt.
