@@ -29,6 +29,7 @@ COMMANDS: dict[str, str] = {  # module name -> what it does
     "upgrade_net_proto_text": "bring an old net prototxt to today's form",
     "upgrade_net_proto_binary": "bring an old caffemodel to today's form",
     "upgrade_solver_proto_text": "bring an old solver prototxt to today's form",
+    "draw_net": "draw a net as a graph",
     "parse_log": "turn a training log into CSV files",
 }
 
