@@ -163,7 +163,7 @@ class Blob:
         """
         new = tuple(int(size) for size in shape)
         count = math.prod(new)
-        if any(size < 0 for size in new) or count > _MOST_VALUES:
+        if any(size < 0 for size in new) or math.prod(size for size in new if size) > _MOST_VALUES:
             raise BlobSizeError(f"a blob cannot have the shape {new}: at most {_MOST_VALUES} values, no negative size")
         if len(new) > _MOST_AXES:
             raise BlobSizeError(f"a blob cannot have {len(new)} axes, {_MOST_AXES} at most")

@@ -155,8 +155,9 @@ class Net(NetParts):
         for number in range(start, end + 1):
             node = self._graph.nodes[number]
             self._call("before_forward", number)
-            node.layer.reshape(node.bottoms, node.tops)
-            node.layer.forward(node.bottoms, node.tops)
+            with node.layer.naming_errors():
+                node.layer.reshape(node.bottoms, node.tops)
+                node.layer.forward(node.bottoms, node.tops)
             for index, blob in enumerate(node.tops):
                 if node.layer.loss_weight(index):
                     loss += float((blob.tensor() * blob.diff_tensor()).sum())
@@ -172,7 +173,8 @@ class Net(NetParts):
             node = self._graph.nodes[number]
             self._call("before_backward", number)
             if node.layer.needs_backward:
-                node.layer.backward(node.tops, node.propagate_down, node.bottoms)
+                with node.layer.naming_errors():
+                    node.layer.backward(node.tops, node.propagate_down, node.bottoms)
                 if self.debug_info:
                     net_debug.log_backward(node, self._names(node.bottom_ids))
             self._call("after_backward", number)
@@ -224,7 +226,8 @@ class Net(NetParts):
     def reshape(self) -> None:
         """Give every blob the shape that follows from the inputs' shapes."""
         for node in self._graph.nodes:
-            node.layer.reshape(node.bottoms, node.tops)
+            with node.layer.naming_errors():
+                node.layer.reshape(node.bottoms, node.tops)
 
     def share_with(self, other: Net) -> None:
         """Use `other`'s weights, those of layers of the same name, from now on. Source: Net::ShareTrainedLayersWith."""

@@ -54,12 +54,14 @@ class RandomStream:
     def uniform(self, count: int, low: float, high: float) -> NDArray[np.float32]:
         """Numbers in [low, high], float32 (count,). Source: caffe_rng_uniform<float>.
 
-        Raises ValueError if low is above high.
+        Raises ValueError if low is above high, or the range has no float32 width.
         """
         first = F32(low)
         last = np.nextafter(F32(high), F32(np.inf))
         if not first < last:
             raise ValueError(f"uniform numbers from {low} to {high}: the lower end must not be above the upper")
+        if not float(last) - float(first) < float(np.finfo(F32).max):
+            raise ValueError(f"uniform numbers from {low} to {high}: the range is too wide for float32")
         result = np.empty(0, dtype=F32)
         while len(result) < count:  # what rounds up to `last` is drawn again
             fraction = self.words(count - len(result)).astype(F32) / F32(2**32)

@@ -84,7 +84,7 @@ def dictionary(path: Path) -> None:
     """Write the schema's names, for libFuzzer to put into inputs."""
     file = caffe_pb2.DESCRIPTOR
     words = {field.name for message in file.message_types_by_name.values() for field in message.fields}
-    words |= {value.name for message in file.message_types_by_name.values() for value in message.enum_values}
+    words |= {name for message in file.message_types_by_name.values() for name in message.enum_values_by_name}
     words |= {*recaffe.layer_type_list(), "0x7fffffff", "4294967295", "-1", "inf", "nan", "{ }", "shape { dim: 0 }"}
     path.write_text("".join(f'"{word}"\n' for word in sorted(words)))
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from recaffe import mode
 from recaffe.blob import Blob
-from recaffe.errors import BlobSizeError, NetError
+from recaffe.errors import BlobSizeError, CaffeError, NetError
 from recaffe.fillers import FillerError, fill
 from recaffe.layer import Layer as PublicLayer
 from recaffe.proto import caffe_pb2
@@ -89,14 +90,27 @@ class Layer(PublicLayer):
             raise self.error(f"has {len(self.param.loss_weight)} loss_weight for {len(top)} tops; give one for each")
         if not self.allows_in_place and any(blob in bottom for blob in top):
             raise self.error("cannot work in place; give its top another name than its bottom")
-        try:
+        with self.naming_errors():
             self.setup(bottom, top)
             self.reshape(bottom, top)
-        except BlobSizeError as error:
-            raise self.error(f"cannot be shaped: {error}") from None
         for index, blob in enumerate(top):
             if self.loss_weight(index):
                 blob.set_diff(torch.full(blob.shape, self.loss_weight(index), dtype=mode.dtype(), device=mode.device()))
+
+    @contextmanager
+    def naming_errors(self) -> Iterator[None]:
+        """Inside, what a blob, torch or memory refuses is raised as a NetError that names the layer.
+
+        Errors of the classes behind Python layers come through as they are.
+        """
+        try:
+            yield
+        except BlobSizeError as error:
+            raise self.error(f"cannot be shaped: {error}") from None
+        except (RuntimeError, MemoryError, OverflowError) as error:
+            if isinstance(error, CaffeError) or self.type == "Python":
+                raise
+            raise self.error(f"cannot be computed: {error}") from error
 
     def _check_count(self, kind: str, found: int, allowed: tuple[int, int | None]) -> None:
         least, most = allowed

@@ -24,7 +24,8 @@ class Reduction(Layer):
         self._kept_axes = self.axis_of(bottom[0], param.axis)
         top[0].reshape(*shape[: self._kept_axes])
         is_mean = param.operation == _Operation.MEAN
-        self._coefficient = param.coeff / math.prod(shape[self._kept_axes :]) if is_mean else param.coeff
+        length = math.prod(shape[self._kept_axes :]) if is_mean else 1
+        self._coefficient = param.coeff / length if length else math.nan  # the mean of nothing
 
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         operation, rows = self.param.reduction_param.operation, bottom[0].tensor().flatten(self._kept_axes)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 import torch
+from recaffe import mode
 from recaffe.blob import Blob
 from recaffe.layers.base import Blobs, Layer
 from recaffe.layers.pooling import Pooling
@@ -24,7 +25,8 @@ class SPP(Layer):
         self.levels = self.param.spp_param.pyramid_height
         if not 1 <= self.levels <= 16:  # chosen: 2^32 bins would be beyond any image
             raise self.error(f"has pyramid_height {self.levels}, expected 1 to 16")
-        self._shape: tuple[int, ...] = ()
+        self._shape: tuple[int, ...] = (0,)  # no bottom has it: the first one is a new shape, as any other
+        self._image: Blob | None = None  # the bottom of the latest forward, whose diff each level writes
 
     def reshape(self, bottom: Blobs, top: Blobs) -> None:
         if bottom[0].shape != self._shape:
@@ -52,9 +54,12 @@ class SPP(Layer):
         return param
 
     def forward(self, bottom: Blobs, top: Blobs) -> None:
+        image = Blob(self._shape)  # in the layout that all levels want
+        image.set(bottom[0].tensor().contiguous(memory_format=mode.image_layout()))
         for pooling, pooled in zip(self._poolings, self._pooled, strict=True):
             pooling.needs_backward = self.needs_backward
-            pooling.forward(bottom, [pooled])
+            pooling.forward([image], [pooled])
+        self._image = image if self.needs_backward else None
         if self.levels == 1:
             top[0].set(self._pooled[0].tensor().clone())
         else:
@@ -63,14 +68,13 @@ class SPP(Layer):
     def backward(self, top: Blobs, propagate_down: Sequence[bool], bottom: Blobs) -> None:
         if not propagate_down[0]:
             return
-        total: torch.Tensor | None = None
+        if self._image is None:
+            raise self.error("has no image yet; run forward before backward")
         sizes = [math.prod(blob.shape[1:]) for blob in self._pooled]
+        gradients: list[torch.Tensor] = []
         parts = top[0].diff_tensor().reshape(self._shape[0], -1).split(sizes, 1)
         for pooling, pooled, part in zip(self._poolings, self._pooled, parts, strict=True):
             pooled.set_diff(part.reshape(pooled.shape))
-            below = Blob(self._shape)
-            below.share_data(bottom[0])
-            pooling.backward([pooled], [True], [below])
-            total = below.diff_tensor() if total is None else total + below.diff_tensor()
-        assert total is not None
-        bottom[0].set_diff(total)
+            pooling.backward([pooled], [True], [self._image])
+            gradients.append(self._image.diff_tensor())
+        bottom[0].set_diff(sum(gradients[1:], start=gradients[0]))
