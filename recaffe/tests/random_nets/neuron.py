@@ -43,7 +43,7 @@ def neuron(
 
 bases = st.sampled_from((-1, 0.3, 2, 10))
 powers_of_all = fields("power_param", power=st.sampled_from((0, 1, 2, 3)), scale=tenths(-2, 2), shift=tenths(-1, 1))
-powers_of_positive = fields("power_param", power=tenths(-2, 3), scale=tenths(0, 2), shift=tenths(0, 1))
+powers_of_positive = fields("power_param", power=tenths(-2, 3), scale=tenths(0.1, 2), shift=tenths(0, 1))
 slopes = fields("prelu_param", filler=fillers().map(lambda text: "{ " + text + " }"))
 one_slope = tenths(-1, 1).map(lambda value: f"prelu_param {{ channel_shared: true filler {{ value: {value} }} }}")
 
