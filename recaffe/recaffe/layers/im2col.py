@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -55,36 +56,29 @@ class Windows:
 
     def columns(self, image: torch.Tensor) -> torch.Tensor:
         """The values of (N, channels, *sizes) by windows: (N, channels * kernel places, *counts)."""
-        axes = len(self.kernel)
         counts = self.counts(image.shape[2:])
-        if any(self.pad):
-            image = pad_tensor(image, [pad for pad in reversed(self.pad) for _ in range(2)])
-        for axis in range(axes):
-            image = image.index_select(2 + axis, self._places(axis, counts[axis], image.device))
-        parts = [size for pair in zip(self.kernel, counts, strict=True) for size in pair]
-        image = image.reshape(*image.shape[:2], *parts)
-        image = image.permute(0, 1, *range(2, 2 + 2 * axes, 2), *range(3, 2 + 2 * axes, 2))
-        return image.reshape(image.shape[0], -1, *counts)
+        image = pad_tensor(image, [pad for pad in reversed(self.pad) for _ in range(2)]).contiguous()
+        strides = image.stride()
+        within = [step * gap for step, gap in zip(strides[2:], self.dilation, strict=True)]
+        between = [step * stride for step, stride in zip(strides[2:], self.stride, strict=True)]
+        view = image.as_strided((*image.shape[:2], *self.kernel, *counts), (*strides[:2], *within, *between))
+        return view.reshape(len(image), -1, *counts)
 
     def image(self, columns: torch.Tensor, sizes: Sequence[int]) -> torch.Tensor:
         """The sums of what `columns` (N, channels * kernel places, *counts) has for each place of an image."""
-        axes, counts = len(self.kernel), columns.shape[2:]
-        image = columns.reshape(columns.shape[0], -1, *self.kernel, *counts)
-        image = image.permute(0, 1, *(2 + axis + part for axis in range(axes) for part in (0, axes)))
-        image = image.reshape(*image.shape[:2], *(k * c for k, c in zip(self.kernel, counts, strict=True)))
-        for axis in reversed(range(axes)):
-            shape = list(image.shape)
-            shape[2 + axis] = sizes[axis] + 2 * self.pad[axis]
-            places = self._places(axis, counts[axis], image.device)
-            image = image.new_zeros(shape).index_add_(2 + axis, places, image)
+        counts = columns.shape[2:]
+        columns = columns.reshape(len(columns), -1, math.prod(self.kernel), *counts)
+        padded = [size + 2 * pad for size, pad in zip(sizes, self.pad, strict=True)]
+        image = columns.new_zeros(*columns.shape[:2], *padded)
+        for index, place in enumerate(itertools.product(*map(range, self.kernel))):
+            starts = [step * gap for step, gap in zip(place, self.dilation, strict=True)]
+            where = (
+                slice(start, start + stride * (count - 1) + 1, stride)
+                for start, stride, count in zip(starts, self.stride, counts, strict=True)
+            )
+            image[(..., *where)] += columns[:, :, index]
         inside = (slice(pad, pad + size) for pad, size in zip(self.pad, sizes, strict=True))
-        return image[(slice(None), slice(None), *inside)].contiguous()
-
-    def _places(self, axis: int, count: int, device: torch.device) -> torch.Tensor:
-        """Places along an axis of the padded image: those of the first place of every window, then of the second..."""
-        within = torch.arange(self.kernel[axis], device=device) * self.dilation[axis]
-        starts = torch.arange(count, device=device) * self.stride[axis]
-        return (within[:, None] + starts[None, :]).reshape(-1)
+        return image[(..., *inside)].contiguous()
 
 
 def _per_axis(layer: Layer, name: str, field: str, axes: int, default: int | None, least: int) -> tuple[int, ...]:

@@ -74,7 +74,7 @@ class SPP(Layer):
         gradients: list[torch.Tensor] = []
         parts = top[0].diff_tensor().reshape(self._shape[0], -1).split(sizes, 1)
         for pooling, pooled, part in zip(self._poolings, self._pooled, parts, strict=True):
-            pooled.set_diff(part.reshape(pooled.shape))
+            pooled.set_diff(part.reshape(pooled.shape).contiguous(memory_format=mode.image_layout()))
             pooling.backward([pooled], [True], [self._image])
             gradients.append(self._image.diff_tensor())
         bottom[0].set_diff(sum(gradients[1:], start=gradients[0]))
