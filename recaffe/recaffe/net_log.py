@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("recaffe.net")
 _FLOAT_BYTES = 4
-_WITH_INNER_SOFTMAX = ("SoftmaxWithLoss", "InfogainLoss")  # real Caffe creates a layer of the same name inside these
 
 
 class NetLog:
@@ -41,7 +40,7 @@ class NetLog:
 
     def set_up(self, node: Node) -> None:
         """The layer's tops have their shapes."""
-        if node.layer.type in _WITH_INNER_SOFTMAX:
+        if _has_inner_layer(node.layer.param):
             log.info("Creating layer %s", node.layer.name)
         _say_what_is_read(node)
         log.info("Setting up %s", node.layer.name)
@@ -66,6 +65,11 @@ class NetLog:
         for name in outputs:
             log.info("This network produces output %s", name)
         log.info("Network initialization done.")
+
+
+def _has_inner_layer(param: Any) -> bool:
+    """Whether real Caffe makes a layer of the same name, a Softmax or a Bias, inside this one."""
+    return param.type in ("SoftmaxWithLoss", "InfogainLoss") or (param.type == "Scale" and param.scale_param.bias_term)
 
 
 def _say_what_is_read(node: Node) -> None:
