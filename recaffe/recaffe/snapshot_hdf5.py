@@ -151,7 +151,7 @@ def _integer(file: h5py.File, name: str, path: str | Path) -> int:
 
 def _text(file: h5py.File, name: str, path: str | Path) -> str:
     dataset = _member(file, name, h5py.Dataset, path)
-    if dataset.dtype.kind not in "SO" or dataset.shape != ():
+    if dataset.dtype.kind not in "SO" or dataset.shape != () or not _is_there(dataset):
         raise WeightsError(f"{path}: {name} is no text")
     return os.fsdecode(dataset[()])
 
@@ -169,6 +169,13 @@ def _write_text(file: h5py.File, name: str, text: str) -> None:
 def _resume(file: h5py.File, path: str | Path) -> Any:
     dataset = _member(file, _RESUME, h5py.Dataset, path)
     try:
-        return caffe_pb2.ResumeState.FromString(np.asarray(dataset[()], np.uint8).tobytes())
+        if dataset.dtype != np.uint8 or not _is_there(dataset):
+            raise DecodeError
+        return caffe_pb2.ResumeState.FromString(dataset[()].tobytes())
     except DecodeError:
         raise WeightsError(f"{path}: {_RESUME} is damaged") from None
+
+
+def _is_there(dataset: h5py.Dataset) -> bool:
+    """Whether the file holds as many bytes as the dataset states: it may state any size without having it."""
+    return dataset.id.get_storage_size() >= dataset.dtype.itemsize * dataset.size
