@@ -23,7 +23,7 @@ NOT_THE_SLOPE = {  # case -> why Caffe's own gradient is another
     "bnll_in_place": "sees its output in place of its input",
     "clip_in_place": "sees its output in place of its input",
     "log_in_place": "squares its derivative",
-    "lrn_before_dropout_in_place": "takes what Dropout has left of its output for its output",
+    "lrn_before_scale_in_place": "takes what Scale has made of its output for its output",
     "mvn_eps": "takes eps for negligible",
     "mvn_in_place": "overwrites the gradient from above",
     "power_root_in_place": "squares its derivative",
