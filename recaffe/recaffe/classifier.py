@@ -37,7 +37,8 @@ class Classifier(Net):
         self.crop_dims = np.array(shape[2:])
         self.image_dims: Sequence[int] | NDArray[Any] = self.crop_dims if image_dims is None else image_dims
         if (np.array(self.image_dims) < self.crop_dims).any():
-            raise ValueError(f"image_dims {tuple(self.image_dims)} are smaller than the input {tuple(self.crop_dims)}")
+            dims = tuple(map(int, self.image_dims))
+            raise ValueError(f"image_dims {dims} are smaller than the input {shape[2:]}")
 
     def predict(self, inputs: Sequence[NDArray[Any]], oversample: bool = True) -> NDArray[np.float32]:
         """Scores (N, classes) of N images (H, W, K) of the range that the Transformer expects, as `io.load_image`'s.

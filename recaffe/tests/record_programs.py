@@ -12,6 +12,7 @@ from pathlib import Path
 PROGRAMS = Path(__file__).resolve().parent / "programs"
 NAMES = (
     "classify",
+    "detect",
     "edit_net",
     "features",
     "learning",
