@@ -88,6 +88,15 @@ def test_an_odd_log_level_is_refused(monkeypatch, capsys):
     assert "GLOG_minloglevel is 'loud', expected 0, 1, 2 or 3" in capsys.readouterr().err
 
 
+def test_ctrl_c_ends_a_command_with_a_line_of_the_log(monkeypatch, capsys):
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("recaffe.commands.upgrade.parse", interrupt)
+    assert commands.main(["upgrade_net_proto_text", "a", "b"]) == 1
+    assert "interrupted: recaffe upgrade_net_proto_text stopped" in capsys.readouterr().err
+
+
 def test_the_package_runs_as_a_program():
     done = subprocess.run([sys.executable, "-m", "recaffe", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("recaffe version ")

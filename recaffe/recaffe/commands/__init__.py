@@ -25,6 +25,8 @@ COMMANDS: dict[str, str] = {  # module name -> what it does
     "test": "score a model",
     "device_query": "show GPU diagnostic information",
     "time": "benchmark model execution time",
+    "convert_imageset": "write a list of images into a database",
+    "compute_image_mean": "compute the mean image of a database",
     "extract_features": "write blobs of a net into databases",
     "upgrade_net_proto_text": "bring an old net prototxt to today's form",
     "upgrade_net_proto_binary": "bring an old caffemodel to today's form",
@@ -68,6 +70,9 @@ def _run(name: str, arguments: list[str]) -> int:
             return module.main(arguments)
         except (CaffeError, OSError) as error:
             log.critical("%s", error)
+            return 1
+        except KeyboardInterrupt:
+            log.critical("interrupted: recaffe %s stopped before it was done", name)
             return 1
 
 
