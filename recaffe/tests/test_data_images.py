@@ -115,5 +115,5 @@ def test_an_image_that_says_it_is_huge_is_refused():
     png = bytearray(_files()["color.png"])
     png[16:24] = (2**19).to_bytes(4, "big") * 2  # width and height in the header
     png[29:33] = zlib.crc32(png[12:29]).to_bytes(4, "big")
-    with pytest.raises(RecordError, match="cannot be decoded as an image: .*pixels"):
+    with pytest.raises(RecordError, match=r"cannot be decoded as an image: .*pixels"):
         images.decode(bytes(png), images.COLOR)

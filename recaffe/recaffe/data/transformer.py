@@ -66,13 +66,14 @@ class Transformer:
             raise RecordError(f"comes out as {shape}, the first of its batch as {out.shape}")
         is_mirrored, top, left = self._draw(image.shape[1] - shape[1], image.shape[2] - shape[2])
         window = (slice(None), slice(top, top + shape[1]), slice(left, left + shape[2]))
-        target = out[:, :, ::-1] if is_mirrored else out
         if self.mean_image is not None:
-            np.subtract(image[window], self.mean_image[window], out=target)
+            np.subtract(image[window], self.mean_image[window], out=out)
         elif len(self.mean_values):
-            np.subtract(image[window], self.mean_values, out=target)
+            np.subtract(image[window], self.mean_values, out=out)
         else:
-            target[...] = image[window]
+            out[...] = image[window]
+        if is_mirrored:  # last: arithmetic on reversed rows takes numpy three times as long
+            out[...] = out[:, :, ::-1]
         if self.scale != 1:
             out *= self.scale
 
