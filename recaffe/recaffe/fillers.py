@@ -33,6 +33,8 @@ def fill(filler: Any, shape: Shape, stream: RandomStream) -> NDArray[np.float32]
         raise FillerError(f"unknown filler {filler.type!r}; {nearest_name(filler.type, list(_FILLERS))}")
     if filler.sparse != -1 and filler.type != "gaussian":
         raise FillerError(f"filler {filler.type!r} has sparse {filler.sparse}; only gaussian can be sparse")
+    if not shape and (filler.type not in ("constant", "uniform", "gaussian") or filler.sparse >= 0):
+        raise FillerError(f"filler {filler.type!r} counts along the first axis, which a single number does not have")
     try:
         return _FILLERS[filler.type](filler, shape, stream).reshape(shape)
     except ValueError as error:

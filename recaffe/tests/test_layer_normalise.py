@@ -80,6 +80,8 @@ REFUSED = [
     ('type: "Bias" bias_param { axis: 1 }', TWO, r"has an operand of shape \(2,\) for axis 1 on"),
     ('type: "Scale" scale_param { axis: 2 }', TWO, r"has an operand of shape \(2,\) for axis 2 on"),
     ('type: "BatchNorm" param { lr_mult: 1 }', 'bottom: "data"', "has lr_mult 1, .* set it to 0"),
+    ('type: "Scale" scale_param { num_axes: 0 filler { type: "xavier" } }', 'bottom: "data"', "a single number"),
+    ('type: "BatchNorm"', 'bottom: "none"', "has no values to take statistics of"),
     ('type: "BatchNorm"', 'bottom: "more"', r"shape \(2,\), expected 2 axes or more"),
     ('type: "LRN"', 'bottom: "data"', "expected 4 axes"),
     ('type: "MVN"', 'bottom: "five"', "expected at most 4 axes"),
@@ -88,6 +90,6 @@ REFUSED = [
 
 @pytest.mark.parametrize(("options", "bottoms", "problem"), REFUSED, ids=[problem[:30] for *_, problem in REFUSED])
 def test_impossible_layer_is_refused_with_its_name_and_reason(options, bottoms, problem, make_net):
-    text = net_text(layer_text(options, bottoms), data=(2, 3, 4), more=(2,), five=(1, 1, 1, 1, 2))
+    text = net_text(layer_text(options, bottoms), data=(2, 3, 4), more=(2,), five=(1, 1, 1, 1, 2), none=(0, 3))
     with pytest.raises(recaffe.NetError, match=f"layer 'layer' .*{problem}"):
         make_net(text)

@@ -40,6 +40,8 @@ class BatchNorm(Neuron):
         shape = bottom[0].shape
         if shape[1:2] != (self.channels,):
             raise self.error(f"has statistics of {self.channels} channels, but its bottom now has the shape {shape}")
+        if 0 in shape:
+            raise self.error(f"has no values to take statistics of: its bottom has the shape {shape}")
         self._others = tuple(axis for axis in range(len(shape)) if axis != 1)
         self._per_channel = (1, self.channels, *[1] * (len(shape) - 2))
 

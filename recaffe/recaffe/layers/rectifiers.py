@@ -65,7 +65,7 @@ class PReLU(Neuron):
         value = bottom[0].tensor()
         if top[0] is bottom[0] and self.needs_backward:
             self._kept = value.clone()
-        top[0].set(torch.where(value > 0, value, value * self._slope()))
+        top[0].set(torch.nn.functional.prelu(value, self.blobs[0].tensor().reshape(-1)))
 
     def backward(self, top: Blobs, propagate_down: Sequence[bool], bottom: Blobs) -> None:
         value, gradient = bottom[0].tensor(), top[0].diff_tensor()
@@ -78,10 +78,8 @@ class PReLU(Neuron):
             others = [axis for axis, size in enumerate(self._view) if size == 1]
             self.blobs[0].add_diff(of_slopes.sum(others).reshape(self.blobs[0].shape))
         if propagate_down[0]:
-            bottom[0].set_diff(torch.where(value > 0, gradient, gradient * self._slope()))
-
-    def _slope(self) -> torch.Tensor:
-        return self.blobs[0].tensor().view(self._view)
+            slopes = self.blobs[0].tensor().view(self._view)
+            bottom[0].set_diff(torch.where(value > 0, gradient, gradient * slopes))
 
 
 class ELU(Neuron):

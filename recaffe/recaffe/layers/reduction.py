@@ -75,7 +75,7 @@ class ArgMax(Layer):
         param, value = self.param.argmax_param, bottom[0].tensor()
         axis = 1 if self._axis is None else self._axis
         if self._axis is None:
-            value = value.reshape(value.shape[0], -1)
+            value = value.reshape(value.shape[0], math.prod(value.shape[1:]))
         ordered, order = value.flip(axis).sort(stable=True, dim=axis, descending=True)
         values, order = ordered.narrow(axis, 0, param.top_k), order.narrow(axis, 0, param.top_k)
         places = (value.shape[axis] - 1 - order).to(mode.dtype())
