@@ -20,13 +20,17 @@ def python(code: str) -> str:
 
 
 def test_import_is_quick_and_loads_no_torch():
-    code = (
-        "import time; t = time.perf_counter(); import recaffe, recaffe.proto.caffe_pb2, recaffe.net_spec, recaffe.io\n"
-    )
-    code += "import sys; print(time.perf_counter() - t, 'torch' in sys.modules)"
+    modules = ("", ".proto.caffe_pb2", ".net_spec", ".io", ".coord_map", ".draw", ".run", ".parallel", ".timer")
+    code = f"""
+import time
+start = time.process_time()  # a busy machine makes it no slower
+import {", ".join(f"recaffe{module}" for module in modules)}
+import sys
+print(time.process_time() - start, "torch" in sys.modules)
+"""
     seconds, has_torch = python(code).split()
     assert has_torch == "False"
-    assert float(seconds) < 3
+    assert float(seconds) < 0.5
 
 
 def test_every_public_name_is_there():

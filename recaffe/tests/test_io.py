@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +87,29 @@ def test_settings_that_do_not_fit_the_input_are_refused():
         transformer.set_channel_swap("data", (1, 0))
     with pytest.raises(ValueError, match="a mean of 2 channels"):
         transformer.set_mean("data", np.zeros(2))
+    with pytest.raises(ValueError, match=r"a mean of shape \(4, 6\), expected"):
+        transformer.set_mean("data", np.zeros((4, 6)))
+
+
+def test_mean_of_a_grey_image_needs_no_channel():
+    transformer = io.Transformer({"data": (1, 1, 4, 6)})
+    transformer.set_transpose("data", (2, 0, 1))
+    transformer.set_mean("data", IMAGE[:, :, 0])
+    assert not transformer.preprocess("data", IMAGE[:, :, :1]).any()
+
+
+def test_mean_of_one_value_keeps_it_at_any_size():
+    pytest.importorskip("skimage.transform")
+    transformer = _transformer()
+    transformer.set_mean("data", np.full((3, 8, 8), 5.0))
+    assert np.array_equal(transformer.mean["data"], np.full((3, 4, 6), 5.0))
+
+
+@pytest.mark.parametrize(("module", "channels"), [("skimage.transform", 3), ("scipy.ndimage", 2)])
+def test_missing_image_library_is_named(module: str, channels: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ImportError, match=rf"needs {module}: pip install 'recaffe\[images\]'"):
+        io.resize_image(np.arange(12.0 * channels).reshape(3, 4, channels), (2, 2))
 
 
 def test_oversample_takes_corners_centre_and_mirrors():

@@ -113,3 +113,65 @@ def test_same_seed_gives_the_same_weights_and_masks(make_net):
     text = NET.replace('type: "Softmax" bottom: "b"', 'type: "Dropout" bottom: "b"')
     outputs = [make_net(text).forward(data=ROWS)["prob"].copy() for _ in range(2)]
     np.testing.assert_array_equal(*outputs)
+
+
+def with_blobs(*blobs: str) -> str:
+    """NET with weights for layer a in the file."""
+    stated = " ".join(f"blobs {{ {blob} }}" for blob in blobs)
+    return NET.replace('type: "InnerProduct"', f'type: "InnerProduct" {stated}', 1)
+
+
+WEIGHT, BIAS = "shape { dim: 4 dim: 3 }" + " data: 2" * 12, "num: 1 channels: 1 height: 1 width: 4" + " data: 1" * 4
+
+
+def test_weights_that_stand_in_the_net_file_are_taken_and_nothing_is_drawn(make_net):
+    net = make_net(with_blobs(WEIGHT, BIAS), recaffe.TEST)
+    plain = make_net(NET.replace('"xavier"', '"constant"', 1), recaffe.TEST)
+    assert (net.params["a"][0].data == 2).all() and (net.params["a"][1].data == 1).all()
+    np.testing.assert_array_equal(net.params["b"][0].data, plain.params["b"][0].data)
+
+
+@pytest.mark.parametrize(
+    ("blobs", "problem"),
+    [
+        ((WEIGHT,), "has 1 blobs in the net file for its 2 weight arrays"),
+        ((WEIGHT + " data: 2", BIAS), "broken blobs in the net file: .*size 13"),
+        (
+            (WEIGHT.replace("dim: 4 dim: 3", "dim: 3 dim: 4"), BIAS),
+            r"shape \(3, 4\) in the net file, expected \(4, 3\)",
+        ),
+    ],
+)
+def test_weights_in_the_net_file_that_do_not_fit_are_refused(blobs, problem, make_net):
+    with pytest.raises(recaffe.NetError, match=f"layer 'a' .*{problem}"):
+        make_net(with_blobs(*blobs))
+
+
+def test_items_of_unequal_number_and_outputs_without_a_batch_are_refused(net, make_net):
+    with pytest.raises(recaffe.NetError, match="found none"):
+        net.forward_all()
+    two = make_net(
+        """layer { name: "in" type: "Input" top: "x" top: "y" input_param { shape { dim: 2 dim: 1 } } }
+        layer { name: "sum" type: "Reduction" bottom: "x" top: "s" }"""
+    )
+    with pytest.raises(recaffe.NetError, match=r"equally many.*\{'x': 3, 'y': 4\}"):
+        two.forward_all(x=np.zeros((3, 1)), y=np.zeros((4, 1)))
+    with pytest.raises(recaffe.NetError, match="'s' is one number for the whole batch"):
+        two.forward_all(x=np.zeros((3, 1)), y=np.zeros((3, 1)))
+
+
+@pytest.mark.parametrize(("start", "end"), [(-1, 3), (0, 5)])
+def test_layers_out_of_range_are_refused(start, end, net):
+    with pytest.raises(recaffe.NetError, match="this net has layers 0 to 4"):
+        net._forward(start, end)
+    with pytest.raises(recaffe.NetError, match="this net has layers 0 to 4"):
+        net._backward(end, start)
+
+
+def test_first_of_two_layers_with_one_name_shares_its_weights(make_net):
+    text = NET.replace('name: "b"', 'name: "a"').replace("num_output: 2", "num_output: 4").replace("dim: 3", "dim: 4")
+    net, other = make_net(text, recaffe.TEST), make_net(NET.replace("dim: 3", "dim: 4"), recaffe.TEST)
+    before = net.layers[3].blobs[0].data.copy()
+    net.share_with(other)
+    np.testing.assert_array_equal(net.layers[1].blobs[0].data, other.params["a"][0].data)
+    np.testing.assert_array_equal(net.layers[3].blobs[0].data, before)

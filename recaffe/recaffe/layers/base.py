@@ -12,6 +12,7 @@ from recaffe import mode
 from recaffe.blob import Blob
 from recaffe.errors import BlobSizeError, CaffeError, NetError
 from recaffe.fillers import FillerError, fill
+from recaffe.io import blobproto_to_array
 from recaffe.layer import Layer as PublicLayer
 from recaffe.proto import caffe_pb2
 from recaffe.random_stream import global_stream
@@ -129,13 +130,29 @@ class Layer(PublicLayer):
         return NetError(f"layer {self.name!r} ({self.type}) {problem}")
 
     def make_weights(self, *specs: tuple[tuple[int, ...], Any]) -> None:
-        """Make `self.blobs` of (shape, FillerParameter), filled in this order from the global random stream."""
-        for shape, filler in specs:
+        """Make `self.blobs` of (shape, FillerParameter), filled in this order from the global random stream.
+
+        Where the net file itself holds the weights (`blobs`), they are taken, and nothing is drawn.
+        """
+        stated = self.param.blobs
+        if stated and len(stated) != len(specs):
+            raise self.error(f"has {len(stated)} blobs in the net file for its {len(specs)} weight arrays")
+        for index, (shape, filler) in enumerate(specs):
             blob = Blob()
             blob.reshape(*shape)  # refuses what no blob can have before anything of that size is made
             try:
-                values = fill(filler, shape, global_stream)
+                values = self._stated_weights(index, shape) if stated else fill(filler, shape, global_stream)
             except (FillerError, MemoryError) as error:
                 raise self.error(f"cannot fill its weights: {error}") from None
             blob.set(torch.from_numpy(values).to(mode.dtype()))
             self.blobs.append(blob)
+
+    def _stated_weights(self, index: int, shape: tuple[int, ...]) -> np.ndarray:
+        """Weight array `index` as the net file has it, float32; of old files in four sizes, ones in front."""
+        try:
+            values = blobproto_to_array(self.param.blobs[index]).astype(np.float32)
+        except ValueError as error:
+            raise self.error(f"has broken blobs in the net file: {error}") from None
+        if values.shape != shape and values.shape != (1,) * (values.ndim - len(shape)) + shape:
+            raise self.error(f"has blobs of shape {values.shape} in the net file, expected {shape}")
+        return values.reshape(shape)
