@@ -80,6 +80,8 @@ def _say_what_is_read(node: Node) -> None:
         log.info("Opened %s %s", kind, param.data_param.source)
     elif param.type == "ImageData":
         log.info("Opening file %s", param.image_data_param.source)
+    if param.transform_param.mean_file:
+        log.info("Loading mean file from: %s", param.transform_param.mean_file)
     if param.type in ("Data", "ImageData", "WindowData"):
         log.info("output data size: %s", ",".join(map(str, node.tops[0].shape)))
 

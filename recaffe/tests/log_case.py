@@ -20,7 +20,8 @@ RECORDED = Path(__file__).parent / "recorded" / "train_log.txt"
 NET = """
 name: "small"
 layer { name: "data" type: "Data" top: "data" top: "label" include { phase: TRAIN }
-  transform_param { mirror: true crop_size: 7 scale: 0.01 } data_param { source: "db" batch_size: 4 backend: LMDB } }
+  transform_param { mirror: true crop_size: 7 scale: 0.01 mean_file: "mean" }
+  data_param { source: "db" batch_size: 4 backend: LMDB } }
 layer { name: "data" type: "Data" top: "data" top: "label" include { phase: TEST min_level: 0 not_stage: "deploy" }
   transform_param { crop_size: 7 scale: 0.01 } data_param { source: "db" batch_size: 6 backend: LMDB } }
 layer { name: "aside" type: "Silence" bottom: "data" include { stage: "aside" } }
@@ -44,9 +45,11 @@ ARGUMENTS = ("train", "--solver=solver.prototxt")
 
 
 def write(folder: Path) -> None:
-    """net.prototxt, solver.prototxt and a database of twelve random images."""
+    """net.prototxt, solver.prototxt, a database of twelve random images, and a mean."""
     (folder / "net.prototxt").write_text(NET)
     (folder / "solver.prototxt").write_text(SOLVER)
+    mean = caffe_pb2.BlobProto(num=1, channels=3, height=8, width=8, data=[100.0] * 192)
+    (folder / "mean").write_bytes(mean.SerializeToString())
     random = np.random.RandomState(1)
     with lmdb.open(str(folder / "db"), map_size=2**20) as environment, environment.begin(write=True) as txn:
         for index in range(12):
