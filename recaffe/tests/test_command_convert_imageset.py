@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from recaffe.commands.convert_imageset import main
 from recaffe.commands.flags import UsageError
+from recaffe.data.cursor import open_cursor
 from recaffe.data.errors import DataError
 from recaffe.proto import caffe_pb2
 from recaffe.random_stream import global_stream
@@ -67,6 +68,24 @@ def test_records_are_byte_for_byte_those_of_real_caffe(folder: Path, real_tool: 
     assert ours == real
     conform("commands", "convert_imageset", "result", 0)
     conform("files", "LMDB", "written", 0)
+
+
+@pytest.mark.caffe
+def test_databases_pass_between_the_engines(folder: Path, real_tool: Callable, conform):
+    flags = ["--resize_height=9", "--resize_width=8"]
+    assert main([*flags, "images/", "list", "ours"]) == 0
+    for backend in ("lmdb", "leveldb"):
+        command = ["convert_imageset", *flags, f"--backend={backend}", "images/", "list", backend]
+        assert real_tool(*command, cwd=folder).returncode == 0
+        cursor = open_cursor(backend, caffe_pb2.DataParameter.DB.Value(backend.upper()))
+        found = [(cursor.key, cursor.value)]
+        while cursor.next():
+            found.append((cursor.key, cursor.value))
+        assert found == list(_records(folder / "ours").items())
+        conform("files", {"lmdb": "LMDB", "leveldb": "LevelDB"}[backend], "read", 0)
+    for database in ("ours", "lmdb"):
+        assert real_tool("compute_image_mean", database, f"mean_{database}", cwd=folder).returncode == 0
+    assert Path("mean_ours").read_bytes() == Path("mean_lmdb").read_bytes()
 
 
 def test_keys_are_numbers_and_paths_and_values_raw_pixels(folder: Path):

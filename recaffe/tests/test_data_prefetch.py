@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -10,10 +12,11 @@ from pathlib import Path
 import data_cases
 import numpy as np
 import pytest
+import recaffe
 from recaffe.data.database_loader import DatabaseLoader
 from recaffe.data.errors import DataError
 from recaffe.data.image_loader import ImageLoader
-from recaffe.data.prefetch import Loader, Prefetcher
+from recaffe.data.prefetch import Batch, Loader, Prefetcher
 from recaffe.data.window_loader import WindowLoader
 from recaffe.proto import caffe_pb2, text
 from recaffe.random_stream import RandomStream
@@ -120,6 +123,21 @@ def test_a_state_of_another_source_is_refused():
         images.set_state({"order": np.arange(7), "next": np.array(0)})
 
 
+@pytest.mark.parametrize(
+    "change", [{"pos": np.array(625)}, {"key": np.zeros(3, dtype=np.uint32)}, {"unread": np.array(1)}]
+)
+def test_a_damaged_random_state_is_refused(change: dict[str, np.ndarray]):
+    prefetcher = _prefetcher(WINDOWS, RANDOM)
+    state = {**prefetcher.state(), **{f"sample_{part}": value for part, value in change.items()}}
+    with pytest.raises(DataError, match="random stream 'sample' is damaged"):
+        prefetcher.set_state(state)
+
+
+def test_forcing_colors_of_raw_records_is_warned_of(caplog: pytest.LogCaptureFixture):
+    _loader(DATA, "force_gray: true")
+    assert "layer 'data': force_color and force_gray act on encoded records only" in caplog.text
+
+
 def test_an_error_comes_when_its_batch_is_asked_for(tmp_path: Path):
     for name in ("image0.png", "image5.png"):
         (tmp_path / name).write_bytes((Path("images") / name).read_bytes())
@@ -131,17 +149,50 @@ def test_an_error_comes_when_its_batch_is_asked_for(tmp_path: Path):
     prefetcher.close()
 
 
-def test_a_dropped_prefetcher_ends_its_thread():
+class _Slow:
+    """A loader that takes 0.2 s a batch."""
+
+    shape = (1, 1, 1, 1)
+
+    def load(self) -> Batch:
+        time.sleep(0.2)
+        return Batch(np.zeros(self.shape, dtype=np.float32), np.zeros(1, dtype=np.float32), {})
+
+    def state(self) -> dict[str, np.ndarray]:
+        return {}
+
+    def set_state(self, state: object) -> None: ...
+
+    def close(self) -> None: ...
+
+
+@pytest.mark.parametrize("how", ["dropped", "closed"])
+def test_a_prefetcher_ends_its_thread_after_the_batch_being_made(how: str):
     before = threading.active_count()
-    prefetcher = _prefetcher(DATA)
+    prefetcher = Prefetcher(_Slow(), 50)
+    assert threading.active_count() == before  # no thread before there is work
     prefetcher.next_batch()
     assert threading.active_count() == before + 1
+    start = time.monotonic()
+    if how == "closed":
+        prefetcher.close()
     del prefetcher
     gc.collect()
-    deadline = time.monotonic() + 10
-    while threading.active_count() > before and time.monotonic() < deadline:
-        time.sleep(0.01)
     assert threading.active_count() == before
+    assert time.monotonic() - start < 5
+
+
+def test_the_process_waits_for_the_batch_being_made_only():
+    script = """
+import sys, time
+sys.path[:0] = sys.argv[1:]
+from test_data_prefetch import Prefetcher, _Slow
+prefetcher = Prefetcher(_Slow(), 200)
+prefetcher.next_batch()
+"""
+    folders = [str(Path(__file__).parent), str(Path(recaffe.__file__).parents[1])]
+    done = subprocess.run([sys.executable, "-c", script, *folders], timeout=30, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 @pytest.mark.parametrize(

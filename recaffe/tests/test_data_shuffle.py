@@ -62,3 +62,5 @@ def test_a_generator_goes_on_from_a_state():
         generator.number()
     other.set_state(generator.state())
     assert [other.number() for _ in range(100)] == [generator.number() for _ in range(100)]
+    with pytest.raises(ValueError, match=r"a state of shape \(30,\), expected 31 numbers"):
+        other.set_state(np.zeros(30, dtype=np.uint32))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from recaffe.data.errors import DatabaseError, RecordError
 from recaffe.data.prefetch import Batch, State
 from recaffe.data.records import read_datum, values_of
 from recaffe.random_stream import RandomStream
+
+log = logging.getLogger("recaffe.net")
 
 
 class DatabaseLoader:
@@ -31,6 +34,10 @@ class DatabaseLoader:
         except RecordError as error:
             raise self._error(error) from None
         prefetch.check_batch_shape(self.shape, options.source)
+        if (self._transformer.force_color or self._transformer.force_gray) and not read_datum(
+            self._cursor.value
+        ).encoded:
+            log.warning("layer %r: force_color and force_gray act on encoded records only", param.name)
         self._transformer.seed_from(stream)
         self._transformer.seed_from(stream)  # Caffe seeds it twice
         stream.word()  # seeds the thread's own global stream in Caffe, which nothing there draws from

@@ -5,11 +5,11 @@ Source: src/caffe/layers/base_data_layer.cpp and internal_thread.cpp.
 
 from __future__ import annotations
 
+import threading
 import weakref
-from collections import deque
 from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from queue import Empty, SimpleQueue
 from typing import Any, Protocol
 
 import numpy as np
@@ -22,6 +22,7 @@ State = Mapping[str, np.ndarray]
 """Where a batch begins, as arrays: places in the source, and random streams."""
 
 _MOST_VALUES = 2**31 - 1  # of a blob, as Blob::Reshape checks
+_TWISTER_WORDS = 624  # in the state of a Mersenne Twister
 
 
 @dataclass(frozen=True)
@@ -55,22 +56,35 @@ class Loader(Protocol):
 
 
 class Prefetcher:
-    """The batches of a Loader, of which some are made ahead. Whoever drops it ends its thread."""
+    """The batches of a Loader, of which some are made ahead, in a thread that ends with it.
+
+    Nothing waits for batches that nobody will ask for, at the end of the process neither: only for the one being made.
+    """
 
     def __init__(self, loader: Loader, ahead: int) -> None:
         if ahead < 1:
             raise DataError(f"data_param.prefetch is {ahead}, expected 1 or more batches made ahead")
         self._loader, self._ahead = loader, ahead
         self._next = loader.state()
-        self._coming: deque[Future[Batch]] = deque()
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="prefetch")
-        weakref.finalize(self, self._thread.shutdown, wait=False, cancel_futures=True)
+        self._wanted: SimpleQueue[bool] = SimpleQueue()  # True for each batch to make, False to end
+        self._made: SimpleQueue[Batch | Exception] = SimpleQueue()
+        self._asked = 0  # batches that are wanted, being made, or made
+        self._thread: threading.Thread | None = None
 
     def next_batch(self) -> Batch:
         """The next batch, which the caller may keep. Raises DataError for what cannot be read or does not fit."""
-        while len(self._coming) <= self._ahead:
-            self._coming.append(self._thread.submit(self._loader.load))
-        batch = self._coming.popleft().result()
+        if self._thread is None:
+            work = (self._loader, self._wanted, self._made)
+            self._thread = threading.Thread(target=_make_batches, args=work, name="prefetch", daemon=True)
+            self._thread.start()
+            self._end = weakref.finalize(self, _end, self._thread, self._wanted)
+        while self._asked <= self._ahead:
+            self._wanted.put(True)
+            self._asked += 1
+        batch = self._made.get()
+        self._asked -= 1
+        if isinstance(batch, Exception):
+            raise batch
         self._next = batch.end
         return batch
 
@@ -80,23 +94,45 @@ class Prefetcher:
 
     def set_state(self, state: State) -> None:
         """Go on from where `state` was taken. Raises DataError if the source is another one than then."""
-        self._drain()
+        self._asked -= _take_back(self._wanted)
+        while self._asked:
+            self._made.get()
+            self._asked -= 1
         self._loader.set_state(state)
         self._next = self._loader.state()
 
     def close(self) -> None:
         """End the thread and give the source back."""
-        self._drain()
-        self._thread.shutdown()
+        if self._thread is not None:
+            self._end()
         self._loader.close()
 
-    def _drain(self) -> None:
-        for future in self._coming:
-            future.cancel()
-        for future in self._coming:
-            if not future.cancelled():
-                future.exception()  # waits until it is done
-        self._coming.clear()
+
+def _make_batches(loader: Loader, wanted: SimpleQueue[bool], made: SimpleQueue[Batch | Exception]) -> None:
+    """What the thread does. It knows nothing of the Prefetcher, so that this can be dropped meanwhile."""
+    while wanted.get():
+        try:
+            made.put(loader.load())
+        except Exception as error:
+            made.put(error)
+
+
+def _take_back(wanted: SimpleQueue[bool]) -> int:
+    """Ask for no more than is being made; returns how many batches were taken back."""
+    count = 0
+    while True:
+        try:
+            wanted.get_nowait()
+        except Empty:
+            return count
+        count += 1
+
+
+def _end(thread: threading.Thread, wanted: SimpleQueue[bool]) -> None:
+    _take_back(wanted)
+    wanted.put(False)
+    if thread is not threading.current_thread():  # garbage is collected in any thread
+        thread.join()
 
 
 def check_batch_shape(shape: tuple[int, ...], where: str) -> None:
@@ -129,8 +165,10 @@ def set_stream_state(name: str, stream: RandomStream | None, state: State) -> No
     """Let the stream go on from what `stream_state` gave. Raises DataError if it gave nothing then."""
     if stream is None:
         return
-    keys = [key for key in state if key.startswith(f"{name}_")]
-    if not keys:
-        raise DataError(f"the state of the data layer has no random stream {name!r}; was it another net?")
-    values: dict[str, Any] = {key[len(name) + 1 :]: np.asarray(state[key]) for key in keys}
-    stream.set_state({**values, "pos": int(values["pos"])})
+    try:
+        key, pos, unread = (np.asarray(state[f"{name}_{part}"]) for part in ("key", "pos", "unread"))
+    except KeyError:
+        raise DataError(f"the state of the data layer has no random stream {name!r}; was it another net?") from None
+    if key.shape != (_TWISTER_WORDS,) or pos.shape or not 0 <= pos <= _TWISTER_WORDS or unread.ndim != 1:
+        raise DataError(f"the state of the data layer's random stream {name!r} is damaged")
+    stream.set_state({"key": key, "pos": int(pos), "unread": unread})

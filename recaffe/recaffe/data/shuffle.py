@@ -66,7 +66,9 @@ class LibcRandom:
         return np.array(self._numbers[self._place :] + self._numbers[: self._place], dtype=np.uint32)
 
     def set_state(self, state: NDArray[np.uint32]) -> None:
-        """Go on from where `state` was taken."""
+        """Go on from where `state` was taken. Raises ValueError for anything else."""
+        if np.shape(state) != (_LAG,):
+            raise ValueError(f"a state of shape {np.shape(state)}, expected {_LAG} numbers of rand()")
         self._numbers, self._place = np.asarray(state, dtype=np.uint32).tolist(), 0
 
     def shuffled(self, order: NDArray[np.int64]) -> NDArray[np.int64]:
