@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
+import tomllib
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
+import recaffe
 from recaffe import commands
 from recaffe.commands.flags import UsageError, describe, flag, parse
 
@@ -86,6 +90,19 @@ def test_an_odd_log_level_is_refused(monkeypatch, capsys):
     monkeypatch.setenv("GLOG_minloglevel", "loud")
     assert commands.main(["upgrade_net_proto_text", "a", "b"]) == 2
     assert "GLOG_minloglevel is 'loud', expected 0, 1, 2 or 3" in capsys.readouterr().err
+
+
+def test_commands_that_compute_nothing_load_no_torch():
+    names = ("train", "device_query", "upgrade_net_proto_text", "draw_net", "parse_log")  # train: before it is needed
+    code = "".join(f"import recaffe.commands.{name}\n" for name in names) + "import sys; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
+def test_the_distribution_installs_the_command_recaffe():
+    project = Path(recaffe.__file__).resolve().parents[1] / "pyproject.toml"
+    module, _, function = tomllib.loads(project.read_text())["project"]["scripts"]["recaffe"].partition(":")
+    assert getattr(importlib.import_module(module), function) is commands.main
 
 
 def test_ctrl_c_ends_a_command_with_a_line_of_the_log(monkeypatch, capsys):
