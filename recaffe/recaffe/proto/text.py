@@ -5,6 +5,7 @@ What is accepted is what real Caffe's protobuf accepts (protobuf 3, text_format.
 
 from __future__ import annotations
 
+import ctypes
 import difflib
 from typing import Any, NoReturn
 
@@ -145,7 +146,9 @@ class _Parser(Tokens):
         value = decimal_number(token)
         if value is None:
             self.fail(f"{field.name} is {minus + token.text!r}, expected a decimal number", token)
-        return -value if minus else value
+        value = -value if minus else value
+        # Rounded here: protobuf's slower forms take what rounds to the largest float32 for infinity.
+        return ctypes.c_float(value).value if kind == FieldDescriptor.CPPTYPE_FLOAT else value
 
     def string(self, field: FieldDescriptor) -> str | bytes:
         first = self.token
