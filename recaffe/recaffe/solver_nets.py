@@ -20,7 +20,8 @@ def make_train_net(param: Any) -> Net:
     if len(given) != 1:
         raise SolverError(f"a solver needs exactly one of {', '.join(_TRAIN_NET_FIELDS)}, found {given or 'none'}")
     source = getattr(param, given[0])
-    log.info("Creating training net from %s", _described(given[0], source))
+    described = f"from {given[0]} file: {source}" if isinstance(source, str) else f"specified in {given[0]}."
+    log.info("Creating training net %s", described)
     return _make_net(param, source, caffe_pb2.TRAIN, param.train_state)
 
 
@@ -44,13 +45,10 @@ def make_test_nets(param: Any) -> list[Net]:
         raise SolverError(f"test_state is given {len(states)} times for {len(sources)} test nets; give it for each")
     nets = []
     for index, ((field, source), state) in enumerate(zip(sources, states, strict=True)):
-        log.info("Creating test net (#%d) specified by %s", index, _described(field, source))
+        described = f"{field} file: {source}" if isinstance(source, str) else field
+        log.info("Creating test net (#%d) specified by %s", index, described)
         nets.append(_make_net(param, source, caffe_pb2.TEST, state))
     return nets
-
-
-def _described(field: str, source: Any) -> str:
-    return f"{field} file: {source}" if isinstance(source, str) else field
 
 
 def _make_net(param: Any, source: Any, phase: int, stated: Any) -> Net:
