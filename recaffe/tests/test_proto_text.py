@@ -9,6 +9,7 @@ import recaffe
 from google.protobuf import text_format
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from recaffe.net import Net
 from recaffe.proto import caffe_pb2, dialects, text
 
 NET = r"""
@@ -158,3 +159,10 @@ def test_no_name_of_a_dialect_is_a_name_of_caffe():
 def test_unknown_field_with_no_near_name_lists_the_known_ones():
     with pytest.raises(text.ProtoTextError, match="BlobShape has no field 'qqq'; known are: dim"):
         text.parse("qqq: 1", caffe_pb2.BlobShape)
+
+
+def test_layer_type_of_a_dialect_is_named():
+    net = text.parse("layer { name: 'p' type: 'PriorBox' }", caffe_pb2.NetParameter)
+    problem = "layer 'p' has the unknown type 'PriorBox'; it belongs to the SSD, NVIDIA and Intel dialects of Caffe"
+    with pytest.raises(recaffe.NetError, match=problem):
+        Net.from_param(net)

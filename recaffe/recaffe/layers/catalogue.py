@@ -36,6 +36,7 @@ from recaffe.layers.selection import BatchReindex, Filter
 from recaffe.layers.softmax import Softmax, SoftmaxWithLoss
 from recaffe.layers.spp import SPP
 from recaffe.layers.window_data import WindowData
+from recaffe.proto import dialects
 from recaffe.proto.text import nearest_name
 
 _CLASSES: dict[str, type[Layer]] = {
@@ -107,9 +108,12 @@ _CLASSES: dict[str, type[Layer]] = {
 
 
 def create_layer(param: Any) -> Layer:
-    """The layer that a LayerParameter describes. Raises NetError for an unknown type, naming the nearest known one."""
+    """The layer that a LayerParameter describes.
+
+    Raises NetError for an unknown type, naming the dialect it belongs to, or the nearest known one.
+    """
     if param.type not in _CLASSES:
-        hint = nearest_name(param.type, layer_type_list())
+        hint = dialects.of_layer_type(param.type) or nearest_name(param.type, layer_type_list())
         raise NetError(f"layer {param.name!r} has the unknown type {param.type!r}; {hint}")
     return _CLASSES[param.type](param)
 
