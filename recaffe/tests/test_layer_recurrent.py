@@ -161,6 +161,56 @@ def test_lstm_unit_forgets_where_the_flag_is_zero(make_net):
     np.testing.assert_allclose(out["h"].ravel(), [0, np.tanh(4) / 2], rtol=1e-6)
 
 
+DEBUGGED = """
+import os
+os.environ["GLOG_minloglevel"] = "0"
+os.dup2(1, 2)
+import numpy as np
+import caffe
+caffe.set_random_seed(7)
+net = caffe.Net("net.prototxt", caffe.TRAIN)
+print("built", flush=True)
+for name, values in np.load("inputs.npz").items():
+    net.blobs[name].data[...] = values
+net.forward()
+net.blobs["out"].diff[...] = 1
+net.backward()
+"""
+
+
+@pytest.mark.caffe
+@pytest.mark.parametrize("kind", SLOW)
+def test_debug_info_logs_the_blobs_of_caffes_unrolled_net(kind, make_net, real_caffe, tmp_path, caplog):
+    text = recurrent_net(kind, static=True).replace("recurrent_param {", "recurrent_param { debug_info: true")
+    net = make_net(text)  # in net.prototxt
+    values = fed(net)
+    np.savez(tmp_path / "inputs.npz", **values)
+    lines = real_caffe(DEBUGGED, cwd=tmp_path).decode().split("built\n")[1].splitlines()
+    expected = [line.split("] ", 1)[1] for line in lines if "ward] " in line]
+    with caplog.at_level("INFO", logger="recaffe.net"):
+        caplog.clear()
+        net.forward(**values)
+        net.backward(out=np.ones((STEPS, STREAMS, OUTPUTS)))
+    found = [message for message in caplog.messages if "ward] " in message]
+    assert [line.rsplit(" ", 1)[0] for line in found] == [line.rsplit(" ", 1)[0] for line in expected]
+    means = [[float(line.rsplit(" ", 1)[1]) for line in lines] for lines in (found, expected)]
+    np.testing.assert_allclose(*means, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", SLOW)
+def test_debug_info_changes_no_number(kind, make_net):
+    text = recurrent_net(kind)
+    plain, logged = make_net(text), make_net(text.replace("recurrent_param {", "recurrent_param { debug_info: true"))
+    for seed in (0, 1):
+        values = fed(plain, seed)
+        outputs = [net.forward(**values)["out"] for net in (plain, logged)]
+        np.testing.assert_array_equal(*outputs)
+        diffs = [net.backward(out=np.ones_like(outputs[0]))["data"] for net in (plain, logged)]
+        np.testing.assert_array_equal(*diffs)
+    for first, second in zip(plain.params["r"], logged.params["r"], strict=True):
+        np.testing.assert_array_equal(first.diff, second.diff)
+
+
 REFUSED = [
     ('bottom: "data" bottom: "cont"', "num_output: 0", "num_output 0"),
     ('bottom: "data"', "num_output: 1", "has 1 bottom blobs, expected 2"),

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from recaffe import mode
 from recaffe.layers.base import Blobs, Layer
+from recaffe.layers.unrolled import Unrolled
 
 Tensors = list[torch.Tensor]
 
@@ -24,8 +25,8 @@ class Recurrent(Layer):
     ended with, zeros at first.
 
     Weights are W_x (gates * num_output, inputs), its bias, with x_static W_static (gates * num_output, static inputs),
-    then a subclass's. All their gradients are computed wherever one is, as by Caffe's inner net; debug_info, which
-    would print that net's blobs, has no effect.
+    then a subclass's. All their gradients are computed wherever one is, as by Caffe's inner net; debug_info logs
+    that net's blobs.
     """
 
     bottom_range: ClassVar = (2, None)
@@ -53,6 +54,10 @@ class Recurrent(Layer):
             *[((rows, size), param.weight_filler) for size in self._inputs[1:]],
         )
         self.make_recurrent_weights(param)
+        self._logged: Unrolled | None = None
+        if param.debug_info:
+            shapes = [blob.shape for blob in bottom[: 2 + self.has_static]]
+            self._logged = Unrolled(self.name, type(self).__name__, self.num_output, shapes)
         self._hidden = [torch.empty(0, dtype=mode.dtype()) for _ in self.hidden_names]
 
     def make_recurrent_weights(self, param: Any) -> None:
@@ -108,8 +113,9 @@ class Recurrent(Layer):
             hidden = [blob.tensor()[0] for blob in bottom[2 + self.has_static :]]
         else:
             hidden = [self._carried(index) for index in range(len(self._hidden))]
-        cont = bottom[1].tensor().unsqueeze(-1)
-        outputs, hidden = self.unroll(gates, cont, hidden)
+        if self._logged is not None:
+            self._logged.forward([blob.tensor() for blob in bottom[: 2 + self.has_static]], hidden, self.blobs)
+        outputs, hidden = self.unroll(gates, bottom[1].tensor().unsqueeze(-1), hidden)
         top[0].set(outputs)
         for blob, value in zip(top[1:], hidden, strict=False):
             blob.set(value.clone().unsqueeze(0))
@@ -146,6 +152,8 @@ class Recurrent(Layer):
     def backward(self, top: Blobs, propagate_down: Sequence[bool], bottom: Blobs) -> None:
         if propagate_down[1]:
             raise self.error("cannot send a gradient to its continuation flags; set propagate_down to false for them")
+        if self._logged is not None:
+            self._logged.backward(top[0].diff_tensor(), self.blobs)
         gates = self.roll_back(top[0].diff_tensor())
         rows = gates.reshape(self.steps * self.streams, -1)
         self.blobs[0].add_diff(rows.t() @ self._inputs_of_steps(bottom))
