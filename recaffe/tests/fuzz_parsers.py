@@ -6,7 +6,7 @@ python recaffe/tests/fuzz_parsers.py TARGET CORPUS [libFuzzer options, as -max_t
 TARGET   text     prototxt of nets and solvers: read, upgraded, written and read again
          binary   caffemodels, solver states and means: read, upgraded
          net      prototxt to net: built for both phases, run forward and backward
-CORPUS   a folder for the inputs found; an empty one is first given the prototxt files of tests/cases
+CORPUS   a folder for the inputs found; an empty one is first given the nets of the tests
 
 Anything but CaffeError or ValueError that escapes is a finding: libFuzzer prints it and keeps the input as crash-*.
 """
@@ -71,8 +71,10 @@ def seed(corpus: Path, target: str) -> None:
     corpus.mkdir(parents=True, exist_ok=True)
     if any(corpus.iterdir()):
         return
-    for number, path in enumerate(sorted(TESTS.glob("cases/**/*.prototxt"))):
-        content = path.read_bytes()
+    from test_proto_upgrade import V0_NET, V1_NET  # beside this file
+
+    nets = [path.read_bytes() for path in sorted(TESTS.glob("cases/**/*.prototxt"))]
+    for number, content in enumerate([V0_NET.encode(), V1_NET.encode(), *nets]):
         if target == "text":
             content = b"n" + content
         elif target == "binary":
