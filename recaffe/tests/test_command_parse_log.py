@@ -38,11 +38,12 @@ def _rows(text: str) -> dict[str, list[dict[str, float]]]:
     return read_log(text.splitlines(), 2023)
 
 
-def test_the_csv_files_are_parse_logs(tmp_path):
+def test_the_csv_files_are_parse_logs(tmp_path, conform):
     (tmp_path / "caffe.INFO").write_text(LOG)
     assert main(["parse_log", f"{tmp_path}/caffe.INFO", str(tmp_path)]) == 0
     assert (tmp_path / "caffe.INFO.train").read_bytes().decode() == TRAIN
     assert (tmp_path / "caffe.INFO.test").read_bytes().decode() == TEST
+    conform("commands", "parse_log", "result", 0)
 
 
 def test_the_delimiter_can_be_chosen_and_the_files_are_named(tmp_path, capsys):

@@ -53,7 +53,7 @@ def _without_copying(lines: list[str]) -> list[str]:
 
 
 @pytest.mark.caffe
-def test_scores_are_logged_as_by_real_caffe(measured, log_case, real_tool, capsys):
+def test_scores_are_logged_as_by_real_caffe(measured, log_case, real_tool, capsys, conform):
     arguments = ["test", "--model=net.prototxt", "-weights", "net.caffemodel", "--iterations=3", "--stage=show,x"]
     assert main(arguments) == 0
     ours = _without_copying(log_case.messages(capsys.readouterr().err))
@@ -62,8 +62,11 @@ def test_scores_are_logged_as_by_real_caffe(measured, log_case, real_tool, capsy
     number = re.compile(r"(?<== )[-\d.e]+|(?<=Loss: )\S+")
     theirs = log_case.messages(real.stderr)
     assert [number.sub("#", line) for line in ours] == [number.sub("#", line) for line in theirs]
-    values = ([float(value) for line in lines for value in number.findall(line)] for lines in (ours, theirs))
-    np.testing.assert_allclose(*values, rtol=1e-5)
+    found, expected = (
+        np.array([float(value) for line in lines for value in number.findall(line)]) for lines in (ours, theirs)
+    )
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    conform("commands", "test", "result", np.abs(found - expected).max() / np.abs(expected).max())
 
 
 def test_the_mean_of_the_batches_is_logged_last(measured, capsys):
@@ -85,7 +88,7 @@ def test_the_mean_of_the_batches_is_logged_last(measured, capsys):
 
 @pytest.mark.caffe
 @pytest.mark.parametrize("model", ["net.prototxt", "deploy.prototxt"])
-def test_times_are_logged_as_by_real_caffe(measured, log_case, real_tool, capsys, model):
+def test_times_are_logged_as_by_real_caffe(measured, log_case, real_tool, capsys, conform, model):
     arguments = ["time", f"--model={model}", "--iterations=2"]
     assert main(arguments) == 0
     ours = log_case.messages(capsys.readouterr().err)
@@ -95,6 +98,7 @@ def test_times_are_logged_as_by_real_caffe(measured, log_case, real_tool, capsys
     assert [number.sub("#", line) for line in ours] == [
         number.sub("#", line) for line in log_case.messages(real.stderr)
     ]
+    conform("commands", "time", "result", 0)
 
 
 def test_the_layers_times_add_up_to_the_passes(measured, capsys):

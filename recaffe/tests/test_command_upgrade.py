@@ -32,6 +32,7 @@ layer { name: "n" type: "BatchNorm" bottom: "x" top: "n" param { lr_mult: 1 } pa
 TODAYS = """
 name: "\303\251" layer { name: "p" type: "Power" bottom: "x" top: "p" power_param { scale: 0.3333333 shift: 1e10 } }
 """
+OLD = ("V0", "V1")  # dialects with rows of their own in the conformance table
 NETS = {"V0": V0, "V1": V1, "inputs": INPUTS, "batch norm": BATCH_NORM, "today's": TODAYS}
 OLD_SOLVER = 'net: "x" solver_type: ADAGRAD base_lr: 0.01 lr_policy: "fixed" delta: 1e-8 max_iter: 5'
 TODAYS_SOLVER = 'net: "x" type: "Adam" base_lr: 0.001'
@@ -39,30 +40,38 @@ TODAYS_SOLVER = 'net: "x" type: "Adam" base_lr: 0.001'
 
 @pytest.mark.caffe
 @pytest.mark.parametrize("dialect", NETS)
-def test_text_nets_come_out_letter_for_letter_as_real_caffes(tmp_path, real_tool, dialect):
+def test_text_nets_come_out_letter_for_letter_as_real_caffes(tmp_path, real_tool, conform, dialect):
     (tmp_path / "old").write_text(NETS[dialect])
     assert main(["upgrade_net_proto_text", f"{tmp_path}/old", f"{tmp_path}/new"]) == 0
     assert real_tool("upgrade_net_proto_text", "old", "real", cwd=tmp_path).returncode == 0
     assert (tmp_path / "new").read_text() == (tmp_path / "real").read_text()
+    conform("commands", "upgrade_net_proto_text", "result", 0)
+    conform("files", f"prototxt {dialect if dialect in OLD else 'V2'}", "read", 0)
+    conform("files", "prototxt V2", "written", 0)
 
 
 @pytest.mark.caffe
 @pytest.mark.parametrize("dialect", NETS)
-def test_binary_nets_come_out_byte_for_byte_as_real_caffes(tmp_path, real_tool, dialect):
+def test_binary_nets_come_out_byte_for_byte_as_real_caffes(tmp_path, real_tool, conform, dialect):
     (tmp_path / "text").write_text(NETS[dialect])
     files.write_binary(tmp_path / "old", files.read_text(tmp_path / "text", caffe_pb2.NetParameter))
     assert main(["upgrade_net_proto_binary", f"{tmp_path}/old", f"{tmp_path}/new"]) == 0
     assert real_tool("upgrade_net_proto_binary", "old", "real", cwd=tmp_path).returncode == 0
     assert (tmp_path / "new").read_bytes() == (tmp_path / "real").read_bytes()
+    conform("commands", "upgrade_net_proto_binary", "result", 0)
+    if dialect in OLD:
+        conform("files", f"binary net {dialect}", "read", 0)
 
 
 @pytest.mark.caffe
 @pytest.mark.parametrize("solver", [OLD_SOLVER, TODAYS_SOLVER])
-def test_solvers_come_out_letter_for_letter_as_real_caffes(tmp_path, real_tool, solver):
+def test_solvers_come_out_letter_for_letter_as_real_caffes(tmp_path, real_tool, conform, solver):
     (tmp_path / "old").write_text(solver)
     assert main(["upgrade_solver_proto_text", f"{tmp_path}/old", f"{tmp_path}/new"]) == 0
     assert real_tool("upgrade_solver_proto_text", "old", "real", cwd=tmp_path).returncode == 0
     assert (tmp_path / "new").read_text() == (tmp_path / "real").read_text()
+    conform("commands", "upgrade_solver_proto_text", "result", 0)
+    conform("files", "solver prototxt with solver_type", "read", 0)
 
 
 def test_an_old_solver_gets_its_type(tmp_path):
