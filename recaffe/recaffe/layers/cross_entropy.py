@@ -11,8 +11,16 @@ import torch
 from recaffe import mode
 from recaffe.io import blobproto_to_array
 from recaffe.layers.base import Blobs
-from recaffe.layers.loss import LOG_THRESHOLD, Loss, class_indices, ignored_label, normalization_of, normalizer
-from recaffe.layers.softmax import check_labels
+from recaffe.layers.loss import (
+    LOG_THRESHOLD,
+    Loss,
+    check_labels,
+    class_indices,
+    counted,
+    ignored_label,
+    normalization_of,
+    normalizer,
+)
 from recaffe.proto import caffe_pb2, files
 
 
@@ -36,28 +44,20 @@ class SigmoidCrossEntropyLoss(Loss):
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         score, target = bottom[0].tensor(), bottom[1].tensor().reshape(bottom[0].shape)
         losses = score.clamp(min=0) - score * target + score.abs().neg_().exp_().log1p_()
-        counted = self._counted(target)
-        if counted is not None:
-            losses.mul_(counted)
-        top[0].set(losses.sum() / self._normalizer(bottom, counted))
+        counts = counted(target, self.ignored)
+        top[0].set(losses.mul_(counts).sum() / self._normalizer(bottom, counts))
 
     def backward(self, top: Blobs, propagate_down: Sequence[bool], bottom: Blobs) -> None:
         self.refuse_gradient(propagate_down, 1)
         if not propagate_down[0]:
             return
         score, target = bottom[0].tensor(), bottom[1].tensor().reshape(bottom[0].shape)
-        gradient = score.sigmoid().sub_(target)
-        counted = self._counted(target)
-        if counted is not None:
-            gradient.mul_(counted)
-        bottom[0].set_diff(gradient.mul_(top[0].diff_tensor() / self._normalizer(bottom, counted)))
+        counts = counted(target, self.ignored)
+        gradient = score.sigmoid().sub_(target).mul_(counts)
+        bottom[0].set_diff(gradient.mul_(top[0].diff_tensor() / self._normalizer(bottom, counts)))
 
-    def _counted(self, target: torch.Tensor) -> torch.Tensor | None:
-        """1 where the target counts, 0 where it is ignored; None if none can be."""
-        return None if self.ignored is None else (target.long() != self.ignored).to(mode.dtype())
-
-    def _normalizer(self, bottom: Blobs, counted: torch.Tensor | None) -> float | torch.Tensor:
-        return normalizer(self.normalization, bottom[0].shape[0], bottom[0].count, counted)
+    def _normalizer(self, bottom: Blobs, counts: torch.Tensor) -> float | torch.Tensor:
+        return normalizer(self.normalization, bottom[0].shape[0], bottom[0].count, counts)
 
 
 class InfogainLoss(Loss):
@@ -101,9 +101,9 @@ class InfogainLoss(Loss):
 
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         probability = bottom[0].tensor().softmax(self.axis)
-        rows, counted = self._rows(bottom)
+        rows, counts = self._rows(bottom)
         losses = probability.movedim(self.axis, -1).clamp(min=LOG_THRESHOLD).log_().mul_(rows).sum(-1).neg_()
-        top[0].set((losses * counted).sum() / self._normalizer(counted))
+        top[0].set((losses * counts).sum() / self._normalizer(counts))
         for blob in top[1:]:
             blob.set(probability.clone())
         self._probability = probability if self.needs_backward else None
@@ -114,8 +114,8 @@ class InfogainLoss(Loss):
             return
         if self._probability is None:
             raise self.error("has no probabilities yet; run forward before backward")
-        rows, counted = self._rows(bottom)
-        scale = counted * (top[0].diff_tensor() / self._normalizer(counted))
+        rows, counts = self._rows(bottom)
+        scale = counts * (top[0].diff_tensor() / self._normalizer(counts))
         gradient = self._probability.movedim(self.axis, -1) * rows.sum(-1, keepdim=True) - rows
         bottom[0].set_diff(gradient.mul_(scale.unsqueeze(-1)).movedim(-1, self.axis).contiguous())
 
@@ -125,8 +125,7 @@ class InfogainLoss(Loss):
         classes = shape.pop(self.axis)
         labels = class_indices(self, bottom[1].tensor().reshape(shape), classes, self.ignored)
         matrix = bottom[2].tensor() if self._matrix is None else self._matrix.to(mode.device())
-        is_counted = torch.ones_like(labels) if self.ignored is None else labels != self.ignored
-        return matrix.reshape(classes, classes)[labels.clamp(0, classes - 1)], is_counted.to(mode.dtype())
+        return matrix.reshape(classes, classes)[labels.clamp(0, classes - 1)], counted(labels, self.ignored)
 
-    def _normalizer(self, counted: torch.Tensor) -> float | torch.Tensor:
-        return normalizer(self.normalization, math.prod(counted.shape[: self.axis]), counted.numel(), counted)
+    def _normalizer(self, counts: torch.Tensor) -> float | torch.Tensor:
+        return normalizer(self.normalization, math.prod(counts.shape[: self.axis]), counts.numel(), counts)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import torch
+from recaffe import mode
 from recaffe.errors import LabelError
 from recaffe.layers.base import Blobs, Layer
 from recaffe.proto import caffe_pb2
@@ -64,9 +65,27 @@ def class_indices(layer: Layer, labels: torch.Tensor, classes: int, ignored: int
     return indices
 
 
+def check_labels(layer: Layer, bottom: Blobs, axis: int) -> None:
+    """Raise NetError unless bottom 1 has one label for each place of bottom 0 beside `axis`."""
+    shape = bottom[0].shape
+    places = bottom[0].count // shape[axis]
+    if places != bottom[1].count:
+        raise layer.error(
+            f"has {bottom[1].count} labels of shape {bottom[1].shape} for predictions of shape {shape}, "
+            f"expected {places}: one for each place beside axis {axis}"
+        )
+
+
 def ignored_label(param: Any) -> int | None:
     """The ignore_label of a LossParameter or AccuracyParameter, if it has one."""
     return param.ignore_label if param.HasField("ignore_label") else None
+
+
+def counted(labels: torch.Tensor, ignored: int | None) -> torch.Tensor:
+    """1 where a label counts, 0 where it, cut to a whole number, is the ignored one."""
+    if ignored is None:
+        return torch.ones_like(labels, dtype=mode.dtype())
+    return (labels.long() != ignored).to(mode.dtype())
 
 
 def normalization_of(param: Any, default: int) -> int:
@@ -78,13 +97,13 @@ def normalization_of(param: Any, default: int) -> int:
     return default
 
 
-def normalizer(mode: int, batch_size: int, places: int, counted: torch.Tensor | None) -> float | torch.Tensor:
+def normalizer(normalization: int, batch_size: int, places: int, counts: torch.Tensor) -> float | torch.Tensor:
     """What a sum of losses is divided by, never less than 1.
 
-    FULL: all `places`. VALID: those not ignored, `counted` being 1 for them and 0 for the others, or None where none
-    is ignored. BATCH_SIZE: `batch_size`. NONE: 1. Source: get_normalizer of each loss.
+    FULL: all `places`. VALID: those that count, by `counted`. BATCH_SIZE: `batch_size`. NONE: 1.
+    Source: get_normalizer of each loss.
     """
     modes = caffe_pb2.LossParameter
-    if mode == modes.VALID and counted is not None:
-        return counted.sum().clamp(min=1)
-    return max(1, {modes.FULL: places, modes.VALID: places, modes.BATCH_SIZE: batch_size, modes.NONE: 1}[mode])
+    if normalization == modes.VALID:
+        return counts.sum().clamp(min=1)
+    return max(1, {modes.FULL: places, modes.BATCH_SIZE: batch_size, modes.NONE: 1}[normalization])

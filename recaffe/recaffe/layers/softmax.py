@@ -7,9 +7,16 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
-from recaffe import mode
 from recaffe.layers.base import Blobs, Layer
-from recaffe.layers.loss import Loss, class_indices, ignored_label, normalization_of, normalizer
+from recaffe.layers.loss import (
+    Loss,
+    check_labels,
+    class_indices,
+    counted,
+    ignored_label,
+    normalization_of,
+    normalizer,
+)
 from recaffe.proto import caffe_pb2
 
 FLT_MIN = torch.finfo(torch.float32).tiny  # a probability is never taken as less: the largest loss is 87.3365
@@ -58,7 +65,7 @@ class SoftmaxWithLoss(Loss):
         labels = self._labels(bottom)
         chosen = probability.gather(self.axis, labels.clamp(min=0, max=bottom[0].shape[self.axis] - 1))
         losses = chosen.clamp_(min=FLT_MIN).log_().neg_()
-        top[0].set((losses * self._counted(labels)).sum() / self._normalizer(labels))
+        top[0].set((losses * counted(labels, self.ignored)).sum() / self._normalizer(labels))
         self._probability = probability if self.needs_backward else None
 
     def backward(self, top: Blobs, propagate_down: Sequence[bool], bottom: Blobs) -> None:
@@ -68,9 +75,9 @@ class SoftmaxWithLoss(Loss):
         if self._probability is None:
             raise self.error("has no probabilities yet; run forward before backward")
         labels = self._labels(bottom)
-        counted = self._counted(labels)
-        gradient = self._probability * counted
-        gradient.scatter_add_(self.axis, labels.clamp(min=0, max=gradient.shape[self.axis] - 1), -counted)
+        counts = counted(labels, self.ignored)
+        gradient = self._probability * counts
+        gradient.scatter_add_(self.axis, labels.clamp(min=0, max=gradient.shape[self.axis] - 1), -counts)
         bottom[0].set_diff(gradient.mul_(top[0].diff_tensor() / self._normalizer(labels)))
 
     def _labels(self, bottom: Blobs) -> torch.Tensor:
@@ -79,22 +86,6 @@ class SoftmaxWithLoss(Loss):
         classes, shape[self.axis] = shape[self.axis], 1
         return class_indices(self, bottom[1].tensor().reshape(shape), classes, self.ignored)
 
-    def _counted(self, labels: torch.Tensor) -> torch.Tensor:
-        """1 where the label counts, 0 where it is ignored."""
-        is_counted = torch.ones_like(labels) if self.ignored is None else labels != self.ignored
-        return is_counted.to(mode.dtype())
-
     def _normalizer(self, labels: torch.Tensor) -> float | torch.Tensor:
-        counted = None if self.ignored is None else self._counted(labels)
-        return normalizer(self.normalization, math.prod(labels.shape[: self.axis]), labels.numel(), counted)
-
-
-def check_labels(layer: Layer, bottom: Blobs, axis: int) -> None:
-    """Raise NetError unless bottom 1 has one label for each place of bottom 0 beside `axis`."""
-    shape = bottom[0].shape
-    places = bottom[0].count // shape[axis]
-    if places != bottom[1].count:
-        raise layer.error(
-            f"has {bottom[1].count} labels of shape {bottom[1].shape} for predictions of shape {shape}, "
-            f"expected {places}: one for each place beside axis {axis}"
-        )
+        batch_size = math.prod(labels.shape[: self.axis])
+        return normalizer(self.normalization, batch_size, labels.numel(), counted(labels, self.ignored))
