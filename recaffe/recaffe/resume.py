@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from recaffe import mode
-from recaffe.errors import CaffeError, WeightsError
+from recaffe.errors import WeightsError
 from recaffe.proto import caffe_pb2
 from recaffe.random_stream import global_stream
 
@@ -73,7 +73,7 @@ def _states(nets: Sequence[Net]) -> Iterator[tuple[int, str, dict[str, Any]]]:
 def _set(set_state: Any, state: dict[str, np.ndarray], name: str, path: str | Path) -> None:
     try:
         set_state(state)
-    except (CaffeError, KeyError, ValueError, TypeError) as error:
+    except (RuntimeError, LookupError, ValueError, TypeError, OverflowError) as error:  # of any layer's own reader
         raise WeightsError(
             f"{path}: {name!r} cannot go on where it stood: {error}. "
             "restore(path, exact=False) leaves data and random numbers where they are, as real Caffe does"

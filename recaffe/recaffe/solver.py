@@ -254,16 +254,22 @@ class Solver:
 
         Ours also say where the data and the random streams stood, so that on a CPU training goes on to the last bit as
         if it had not stopped. With exact=False, and after real Caffe's, these stay where they are now.
-        Raises WeightsError for files that are missing, foreign, or of another net.
+        Raises WeightsError for files that are missing, foreign, or of another net; nothing has changed then.
         """
         with snapshot.open_state(path) as state:
             history = self._checked_history(state, path)
-        if state.learned_net is not None:
-            self.net.copy_from(_find_beside(state.learned_net, path))
+        nets = [self.net, *self.test_nets]
+        stands = resume.capture(nets)
+        try:
+            if exact and state.resume is not None:
+                resume.apply(state.resume, nets, path)
+            if state.learned_net is not None:
+                self.net.copy_from(_find_beside(state.learned_net, path))
+        except CaffeError:
+            resume.apply(stands, nets, path)
+            raise
         self._take_up_history(history, path)
         self.iter, self._step = state.iteration, state.current_step
-        if exact and state.resume is not None:
-            resume.apply(state.resume, [self.net, *self.test_nets], path)
 
     def _history_values(self) -> list[torch.Tensor]:
         raise NotImplementedError

@@ -157,10 +157,26 @@ def test_damaged_state_is_refused(change, problem):
         if array.layer == "data":
             change(array)
     files.write_binary(path, state)
+    solver.step(1)
+    stands, weights = standing(solver), [blob.data.copy() for blob in solver.net.params["fc8"]]
     with pytest.raises(recaffe.WeightsError, match=problem):
         solver.restore(path)
+    assert solver.iter == 1
+    assert_equal([*standing(solver), *(blob.data for blob in solver.net.params["fc8"])], [*stands, *weights])
     solver.restore(path, exact=False)
     assert solver.iter == 0
+
+
+def test_missing_weights_leave_the_session_where_it_is():
+    solver = session("step")
+    solver.snapshot()
+    Path("step_BINARYPROTO_iter_0.caffemodel").unlink()
+    solver.step(1)
+    stands = standing(solver)
+    with pytest.raises(recaffe.WeightsError, match=r"step_BINARYPROTO_iter_0\.caffemodel: cannot be read"):
+        solver.restore("step_BINARYPROTO_iter_0.solverstate")
+    assert solver.iter == 1
+    assert_equal(standing(solver), stands)
 
 
 def test_snapshot_is_restored_where_the_test_nets_are_gone():
