@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from recaffe.commands import main
 
@@ -10,6 +12,15 @@ layer { name: "data" type: "Data" top: "data" include { phase: TRAIN } data_para
 layer { name: "blank" type: "Input" top: "data" include { phase: TEST } }
 layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip" param { lr_mult: 3 }
         inner_product_param { num_output: 7 } }
+"""
+REAL_GRAPH = """
+import sys
+sys.path.insert(0, sys.argv[2])  # where pydot is
+from google.protobuf import text_format
+from caffe import draw
+from caffe.proto import caffe_pb2
+net = text_format.Parse(open(sys.argv[1]).read(), caffe_pb2.NetParameter())
+sys.stdout.write(draw.get_pydot_graph(net, "TB", phase=caffe_pb2.TEST, display_lrm=True).to_string())
 """
 OLD_NET = 'layers { name: "ip" type: INNER_PRODUCT bottom: "x" top: "ip" inner_product_param { num_output: 7 } }'
 
@@ -31,8 +42,17 @@ def test_the_layers_of_a_phase_are_drawn(net, tmp_path, phase, drawn, left_out):
     assert drawn in text and "(InnerProduct)" in text and left_out not in text
 
 
+@pytest.mark.caffe
+def test_the_graph_is_real_caffes(net, tmp_path, real_caffe, conform):
+    for name in ("pydot", "pyparsing"):  # pure Python; real Caffe's own has neither
+        (tmp_path / name).symlink_to(Path(pytest.importorskip(name).__file__).parent)
+    assert main(["draw_net", net, f"{tmp_path}/net.raw", "--rankdir=TB", "--phase=TEST", "--display_lrm"]) == 0
+    assert (tmp_path / "net.raw").read_text() == real_caffe(REAL_GRAPH, net, tmp_path).decode()
+    conform("commands", "draw_net", "result", 0)
+
+
 def test_direction_and_rates_are_drawn_as_asked(net, tmp_path):
-    assert main(["draw_net", f"--rankdir={'TB'}", "--display_lrm", net, f"{tmp_path}/net.raw"]) == 0
+    assert main(["draw_net", "--rankdir=TB", "--display_lrm", net, f"{tmp_path}/net.raw"]) == 0
     text = (tmp_path / "net.raw").read_text()
     assert "rankdir=TB" in text and "3.0" in text
     assert main(["draw_net", net, f"{tmp_path}/net.raw"]) == 0
