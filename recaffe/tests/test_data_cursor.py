@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import lmdb
-import plyvel
 import pytest
 from recaffe.data.cursor import open_cursor
 from recaffe.data.errors import DatabaseError
@@ -16,9 +16,13 @@ LMDB, LEVELDB = caffe_pb2.DataParameter.LMDB, caffe_pb2.DataParameter.LEVELDB
 BACKENDS = pytest.mark.parametrize("backend", [LMDB, LEVELDB], ids=["LMDB", "LEVELDB"])
 
 
+def _plyvel() -> Any:
+    return pytest.importorskip("plyvel", reason="reading a LevelDB needs plyvel")
+
+
 def _database(path: Path, records: dict[bytes, bytes], backend: int = LMDB) -> Path:
     if backend == LEVELDB:
-        database = plyvel.DB(str(path), create_if_missing=True)
+        database = _plyvel().DB(str(path), create_if_missing=True)
         for key, value in records.items():
             database.put(key, value)
         database.close()
@@ -68,6 +72,7 @@ def test_a_rebuilt_database_is_read_anew(tmp_path: Path):
 
 def test_a_leveldb_is_given_back_with_its_last_cursor(tmp_path: Path):
     path = _database(tmp_path / "db", {b"a": b"1"}, LEVELDB)
+    plyvel = _plyvel()
     cursor = open_cursor(path, LEVELDB)
     with pytest.raises(plyvel.IOError):
         plyvel.DB(str(path))
@@ -78,6 +83,7 @@ def test_a_leveldb_is_given_back_with_its_last_cursor(tmp_path: Path):
 
 @BACKENDS
 def test_what_is_no_database_is_refused_by_name(tmp_path: Path, backend: int):
+    _plyvel()
     with pytest.raises(DatabaseError, match="none: no such database"):
         open_cursor(tmp_path / "none", backend)
     with pytest.raises(DatabaseError, match=r"is no L\w+, a folder with \S+ was expected"):

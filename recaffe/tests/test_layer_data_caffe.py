@@ -45,32 +45,38 @@ def _report(conform: Callable, column: str) -> None:
         conform("layers", layer.partition('type: "')[2].partition('"')[0], column, 0)
 
 
-def test_batches_are_those_recorded_from_real_caffe(found, recorded):
-    _assert_bit_equal(found, recorded["data_layers"])
+@pytest.fixture
+def expected(recorded) -> dict[str, np.ndarray]:
+    """What was recorded of the cases that run here."""
+    return {key: array for key, array in recorded["data_layers"].items() if key.partition("/")[0] in data_cases.CASES}
+
+
+def test_batches_are_those_recorded_from_real_caffe(found, expected):
+    _assert_bit_equal(found, expected)
 
 
 @pytest.mark.caffe
 def test_batches_are_those_of_real_caffe(found, sources: Path, real_caffe, tmp_path: Path, conform):
     script = (Path(__file__).parent / "data_cases.py").read_text().replace("__file__", repr(data_cases.__file__))
     real_caffe(script, "forward", tmp_path / "real.npz", cwd=sources)
-    with np.load(tmp_path / "real.npz") as expected:
-        _assert_bit_equal(found, dict(expected))
+    with np.load(tmp_path / "real.npz") as real:
+        _assert_bit_equal(found, dict(real))
     _report(conform, "forward CPU")
     for row in ("crop", "mirror", "shuffle"):
         conform("streams", row, "values", 0)
-    for row in ("LMDB", "LevelDB", "mean, binaryproto"):
+    for row in ("LMDB", "LevelDB", "mean, binaryproto") if data_cases.HAS_LEVELDB else ("LMDB", "mean, binaryproto"):
         conform("files", row, "read", 0)
 
 
 @pytest.mark.gpu
-def test_batches_on_cuda_are_those_recorded_from_real_caffe(sources: Path, recorded, monkeypatch, conform):
+def test_batches_on_cuda_are_those_recorded_from_real_caffe(sources: Path, expected, monkeypatch, conform):
     if not torch.cuda.is_available():
         pytest.skip("PyTorch finds no CUDA device")
     monkeypatch.chdir(sources)
     libc_random.seed(1)
     recaffe.set_mode_gpu()
     try:
-        _assert_bit_equal(data_cases.forward(recaffe), recorded["data_layers"])
+        _assert_bit_equal(data_cases.forward(recaffe), expected)
     finally:
         recaffe.set_mode_cpu()
     _report(conform, "forward CUDA")
