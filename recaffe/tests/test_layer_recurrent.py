@@ -136,6 +136,26 @@ def test_fewer_streams_go_on_and_more_than_ever_begin_at_zero(make_net):
 
 
 @pytest.mark.parametrize("kind", SLOW)
+def test_frozen_weights_and_inputs_have_gradients_too_as_in_caffe(kind, make_net):
+    text = recurrent_net(kind, static=True)
+    wanted = make_net(text)
+    values = fed(wanted)
+    outputs = wanted.forward(**values)["out"]
+    wanted.backward(out=np.ones_like(outputs))
+    frozen = make_net(
+        text.replace("force_backward: true", "").replace(
+            "recurrent_param", "loss_weight: 1 param { lr_mult: 0 } recurrent_param"
+        )
+    )
+    frozen.forward(**values)
+    frozen.backward()
+    for first, second in zip(wanted.params["r"], frozen.params["r"], strict=True):
+        np.testing.assert_array_equal(first.diff, second.diff)
+    for name in ("data", "static"):
+        np.testing.assert_array_equal(wanted.blobs[name].diff, frozen.blobs[name].diff)
+
+
+@pytest.mark.parametrize("kind", SLOW)
 def test_stored_hidden_state_goes_on_in_another_net(kind, make_net):
     first, second = make_net(recurrent_net(kind)), make_net(recurrent_net(kind))
     values = fed(first)

@@ -25,8 +25,8 @@ class Recurrent(Layer):
     ended with, zeros at first.
 
     Weights are W_x (gates * num_output, inputs), its bias, with x_static W_static (gates * num_output, static inputs),
-    then a subclass's. All their gradients are computed wherever one is, as by Caffe's inner net; debug_info logs
-    that net's blobs.
+    then a subclass's. The gradients of all weights and inputs are computed wherever one of them is wanted, as by
+    Caffe's inner net; debug_info logs that net's blobs.
     """
 
     bottom_range: ClassVar = (2, None)
@@ -158,13 +158,11 @@ class Recurrent(Layer):
         rows = gates.reshape(self.steps * self.streams, -1)
         self.blobs[0].add_diff(rows.t() @ self._inputs_of_steps(bottom))
         self.blobs[1].add_diff(rows.sum(0))
-        if propagate_down[0]:
-            bottom[0].set_diff((rows @ self.blobs[0].tensor()).reshape(bottom[0].shape))
+        bottom[0].set_diff((rows @ self.blobs[0].tensor()).reshape(bottom[0].shape))
         if self.has_static:
             summed = gates.sum(0)
             self.blobs[2].add_diff(summed.t() @ self._static_inputs(bottom))
-            if propagate_down[2]:
-                bottom[2].set_diff((summed @ self.blobs[2].tensor()).reshape(bottom[2].shape))
+            bottom[2].set_diff((summed @ self.blobs[2].tensor()).reshape(bottom[2].shape))
 
     def state(self) -> dict[str, np.ndarray]:
         names = () if self.exposes_hidden else self.hidden_names
