@@ -33,7 +33,7 @@ class DatabaseLoader:
             self.shape = (options.batch_size, *self._transformer.output_shape(self._read()[0]))
         except RecordError as error:
             raise self._error(error) from None
-        prefetch.check_batch_shape(self.shape, options.source)
+        prefetch.check_batch_size(options.batch_size, options.source)
         if (self._transformer.force_color or self._transformer.force_gray) and not read_datum(
             self._cursor.value
         ).encoded:

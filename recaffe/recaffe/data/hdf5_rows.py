@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from recaffe.data.errors import DataError
 from recaffe.data.files import read_bytes
-from recaffe.data.prefetch import State, check_batch_shape
+from recaffe.data.prefetch import State, check_batch_size
 from recaffe.data.shuffle import libc_random
 
 _MOST_VALUES = 2**31 - 1  # of a blob, as Blob::Reshape checks
@@ -32,6 +32,7 @@ class Hdf5Rows:
 
     def __init__(self, source: str, names: Sequence[str], batch_size: int, shuffles: bool) -> None:
         self._source, self._names, self._batch_size, self._shuffles = source, names, batch_size, shuffles
+        check_batch_size(batch_size, source)
         self._paths = _read_paths(source)
         self._row_shapes: list[tuple[int, ...]] = []
         self._files = np.arange(len(self._paths))
@@ -40,8 +41,6 @@ class Hdf5Rows:
         self._file = self._row = 0
         self._load()
         self.shapes = [(batch_size, *shape) for shape in self._row_shapes]
-        for shape in self.shapes:
-            check_batch_shape(shape, source)
 
     def next_batch(self) -> list[NDArray[np.float32]]:
         """A batch of each dataset, float32 (batch_size, ...), which the caller may keep."""

@@ -45,7 +45,7 @@ class ImageLoader:
             self.shape = (options.batch_size, *self._transformer.output_shape(self._read()))
         except RecordError as error:
             raise self._error(error) from None
-        prefetch.check_batch_shape(self.shape, options.source)
+        prefetch.check_batch_size(options.batch_size, options.source)
         self._transformer.seed_from(stream)  # Caffe seeds it twice
         stream.word()  # seeds the thread's own global stream in Caffe, which nothing there draws from
 

@@ -21,7 +21,7 @@ from recaffe.random_stream import RandomStream
 State = Mapping[str, np.ndarray]
 """Where a batch begins, as arrays: places in the source, and random streams."""
 
-_MOST_VALUES = 2**31 - 1  # of a blob, as Blob::Reshape checks
+_MOST_AHEAD = 1024  # chosen: batches made ahead; more would only fill the memory
 _TWISTER_WORDS = 624  # in the state of a Mersenne Twister
 
 
@@ -62,8 +62,8 @@ class Prefetcher:
     """
 
     def __init__(self, loader: Loader, ahead: int) -> None:
-        if ahead < 1:
-            raise DataError(f"data_param.prefetch is {ahead}, expected 1 or more batches made ahead")
+        if not 1 <= ahead <= _MOST_AHEAD:
+            raise DataError(f"data_param.prefetch is {ahead}, expected 1 to {_MOST_AHEAD} batches made ahead")
         self._loader, self._ahead = loader, ahead
         self._next = loader.state()
         self._wanted: SimpleQueue[bool] = SimpleQueue()  # True for each batch to make, False to end
@@ -135,15 +135,10 @@ def _end(thread: threading.Thread, wanted: SimpleQueue[bool]) -> None:
         thread.join()
 
 
-def check_batch_shape(shape: tuple[int, ...], where: str) -> None:
-    """Raise DataError for a batch of less than one image, or of more values than a blob of Caffe can have."""
-    if shape[0] < 1:
-        raise DataError(f"{where}: batch_size is {shape[0]}, expected 1 or more")
-    count = 1
-    for size in shape:
-        count *= size
-    if count > _MOST_VALUES:
-        raise DataError(f"{where}: a batch of shape {shape} has {count} values, a blob at most {_MOST_VALUES}")
+def check_batch_size(batch_size: int, where: str) -> None:
+    """Raise DataError for batches of nothing."""
+    if batch_size < 1:
+        raise DataError(f"{where}: batch_size is {batch_size}, expected 1 or more")
 
 
 def make_transformer(param: Any, phase: int) -> Transformer:

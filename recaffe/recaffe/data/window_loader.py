@@ -47,7 +47,7 @@ class WindowLoader:
         if self._windows.channels != _CHANNELS:
             raise DataError(f"{self._source}: the last image has {self._windows.channels} channels, expected 3 (color)")
         self.shape = (options.batch_size, _CHANNELS, self._crop_size, self._crop_size)
-        prefetch.check_batch_shape(self.shape, options.source)
+        prefetch.check_batch_size(options.batch_size, options.source)
         self._mean = self._placed_mean(transformer.mean_image, transformer.mean_values)
         self._files = [self._file(path) for path in self._windows.paths] if options.cache_images else None
         transformer.seed_from(stream)
