@@ -121,7 +121,8 @@ class Pooling(Layer):
     def backward(self, top: Blobs, propagate_down: Sequence[bool], bottom: Blobs) -> None:
         if not propagate_down[0]:
             return
-        value, gradient = self._padded(bottom[0].tensor()), top[0].diff_tensor()
+        value = self._padded(bottom[0].tensor())
+        gradient = top[0].diff_tensor().contiguous(memory_format=mode.image_layout())
         if self.is_max or self.is_stochastic:
             if self._places is None:
                 raise self.error("has taken no values yet: run forward before backward, and STOCHASTIC at TRAIN")

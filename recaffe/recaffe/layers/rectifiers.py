@@ -33,7 +33,7 @@ class ReLU(Neuron):
             value, slope = bottom[0].tensor(), self.param.relu_param.negative_slope
             gradient = top[0].diff_tensor()
             if slope:
-                bottom[0].set_diff(torch.where(value > 0, gradient, gradient * slope))
+                bottom[0].set_diff(_bent(gradient, value, slope))
             else:
                 bottom[0].set_diff(torch.ops.aten.threshold_backward(gradient, value, 0))
 
@@ -79,7 +79,7 @@ class PReLU(Neuron):
             self.blobs[0].add_diff(of_slopes.sum(others).reshape(self.blobs[0].shape))
         if propagate_down[0]:
             slopes = self.blobs[0].tensor().view(self._view)
-            bottom[0].set_diff(torch.where(value > 0, gradient, gradient * slopes))
+            bottom[0].set_diff(_bent(gradient, value, slopes))
 
 
 class ELU(Neuron):
@@ -90,9 +90,8 @@ class ELU(Neuron):
 
     def backward(self, top: Blobs, propagate_down: Sequence[bool], bottom: Blobs) -> None:
         if propagate_down[0]:
-            gradient, alpha = top[0].diff_tensor(), self.param.elu_param.alpha
-            below = gradient * (top[0].tensor() + alpha)
-            bottom[0].set_diff(torch.where(bottom[0].tensor() > 0, gradient, below))
+            slopes = top[0].tensor() + self.param.elu_param.alpha
+            bottom[0].set_diff(_bent(top[0].diff_tensor(), bottom[0].tensor(), slopes))
 
 
 class AbsVal(Neuron):
@@ -138,3 +137,9 @@ class Threshold(Neuron):
     def backward(self, top: Blobs, propagate_down: Sequence[bool], bottom: Blobs) -> None:
         if propagate_down[0]:
             raise self.error("has no gradient; set propagate_down: false")
+
+
+def _bent(gradient: torch.Tensor, value: torch.Tensor, slope: torch.Tensor | float) -> torch.Tensor:
+    """The gradient where `value` is above 0, elsewhere times slope. On a CPU torch.where takes several times as long."""
+    above = value.sign().clamp_(min=0)
+    return (1 - above).mul_(slope).add_(above).mul_(gradient)
