@@ -195,6 +195,7 @@ def resize_image(im: Array, new_dims: Sequence[int] | Array, interp_order: int =
     """The image (H, W, K) as float32 (*new_dims, K), interpolated with splines of that order.
 
     Grey and colour images with scikit-image, smoothed where they shrink; of another number of channels with scipy.
+    Orders above 1 come out as the installed scikit-image has them: 0.26 other than the 0.18 of Caffe's days, by 2 %.
     """
     if im.shape[-1] not in (1, 3):
         factors = [new / old for new, old in zip(new_dims, im.shape[:2], strict=True)]

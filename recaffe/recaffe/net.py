@@ -17,7 +17,7 @@ from recaffe.errors import CaffeError, NetError
 from recaffe.layers.memory_data import MemoryData
 from recaffe.memory import keep_freed_blocks
 from recaffe.net_parts import NetParts
-from recaffe.proto import files
+from recaffe.proto import caffe_pb2, files
 
 log = logging.getLogger("recaffe.net")
 _NOTHING: dict[str, Any] = {}
@@ -36,18 +36,20 @@ class Net(NetParts):
         self,
         network_file: str | Path,
         phase: int | str | Path,
-        level: int = 0,
+        level: int | None = None,
         stages: Sequence[str] | None = None,
         weights: str | Path | None = None,
     ) -> None:
         if isinstance(phase, (str, Path)):  # the older form: the second is a caffemodel, the third the phase
-            weights, phase, level = phase, level, 0
+            weights, phase, level = phase, -1 if level is None else level, None
+        if phase not in (caffe_pb2.TRAIN, caffe_pb2.TEST):
+            raise NetError(f"{network_file}: a net needs a phase, caffe.TRAIN or caffe.TEST, behind its file")
         for path in (network_file, weights):
             if path is not None and not Path(path).is_file():
                 raise CaffeError(f"could not open file {path}")
         param = files.read_net(network_file)
         param.state.phase = phase
-        param.state.level = level
+        param.state.level = level or 0
         param.state.stage.extend(stages or [])
         self._init(param)
         if weights is not None:

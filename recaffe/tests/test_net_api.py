@@ -36,6 +36,14 @@ def test_three_forms_of_the_constructor_give_the_same_net(net, tmp_path):
         np.testing.assert_array_equal(other.forward(data=ROWS)["prob"], expected)
 
 
+def test_net_without_a_phase_is_refused(net, tmp_path):
+    weights, prototxt = str(tmp_path / "w.caffemodel"), str(tmp_path / "net.prototxt")
+    net.save(weights)
+    for arguments in ((prototxt, weights), (prototxt, 2)):
+        with pytest.raises(recaffe.NetError, match=r"net\.prototxt: a net needs a phase, caffe\.TRAIN or caffe\.TEST"):
+            recaffe.Net(*arguments)
+
+
 def test_missing_files_are_named(tmp_path, net):
     with pytest.raises(RuntimeError, match=r"could not open file .*nowhere\.prototxt"):
         recaffe.Net(str(tmp_path / "nowhere.prototxt"), recaffe.TEST)

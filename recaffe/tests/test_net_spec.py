@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from recaffe.net_spec import NetSpec, NetSpecError, to_proto
+from recaffe.net_spec import NetSpec, NetSpecError, assign_proto, param_name_dict, to_proto
 from recaffe.net_spec import layers as L  # noqa: N812 - pycaffe's names
 from recaffe.net_spec import params as P  # noqa: N812
 from recaffe.proto import caffe_pb2, text
@@ -70,6 +70,25 @@ def test_messages_and_single_values_stand_for_lists():
     assert list(layer.convolution_param.stride) == [1, 2]
     assert layer.convolution_param.weight_filler == filler
     assert [spec.lr_mult for spec in layer.param] == [0]
+
+
+def test_messages_are_filled_from_python_values():
+    layer = caffe_pb2.LayerParameter()
+    assign_proto(layer, "name", "conv")
+    assign_proto(layer, "param", [{"lr_mult": 1}, {"lr_mult": 2}])
+    assign_proto(layer, f"{param_name_dict()['Convolution']}_param", {"kernel_size": 3, "weight_filler": {"std": 0.5}})
+    assert layer == text.parse(
+        """name: "conv" param { lr_mult: 1 } param { lr_mult: 2 }
+        convolution_param { kernel_size: 3 weight_filler { std: 0.5 } }""",
+        caffe_pb2.LayerParameter,
+    )
+    with pytest.raises(NetSpecError, match="LayerParameter has no field 'nam'; the nearest is 'name'"):
+        assign_proto(layer, "nam", "conv")
+
+
+def test_options_stay_at_hand():
+    function = L.Pooling(L.Input(), kernel_size=2, ntop=1, in_place=False).fn
+    assert function.params == {"kernel_size": 2}
 
 
 @pytest.mark.parametrize(
