@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 import pytest
 import recaffe
+import torch
 from recaffe.data.errors import DataError
 from recaffe.data.hdf5_rows import Hdf5Rows
 from recaffe.data.shuffle import libc_random
@@ -181,3 +182,18 @@ def test_output_is_what_real_caffe_writes(tmp_path: Path, make_net: Callable, re
             assert ours[name].shape == real[name].shape and ours[name].dtype == real[name].dtype
             assert np.array_equal(ours[name][()], real[name][()])
     conform("layers", "HDF5Output", "forward CPU", 0)
+
+
+@pytest.mark.gpu
+def test_output_on_cuda_is_that_on_the_cpu(tmp_path: Path, make_net: Callable, conform):
+    if not torch.cuda.is_available():
+        pytest.skip("PyTorch finds no CUDA device")
+    make_net(OUTPUT.format(path=tmp_path / "cpu.h5", labels=3)).forward()
+    recaffe.set_mode_gpu()
+    try:
+        make_net(OUTPUT.format(path=tmp_path / "cuda.h5", labels=3)).forward()
+    finally:
+        recaffe.set_mode_cpu()
+    with h5py.File(tmp_path / "cpu.h5") as cpu, h5py.File(tmp_path / "cuda.h5") as cuda:
+        assert all(np.array_equal(cpu[name][()], cuda[name][()]) for name in ("data", "label"))
+    conform("layers", "HDF5Output", "forward CUDA", 0)
