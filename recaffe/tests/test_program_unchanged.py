@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import recaffe
 from recaffe import permissions, run
 from record_programs import NAMES, PROGRAMS, RUN_ALL, words_and_numbers
 
@@ -20,13 +21,13 @@ def recorded(name: str) -> str:
     return (PROGRAMS / "printed" / f"{name}.txt").read_text()
 
 
-def assert_same(printed: str, expected: str) -> None:
+def assert_same(printed: str, expected: str, tolerance: float = 1e-5) -> None:
     words, numbers = words_and_numbers(printed)
     expected_words, expected_numbers = words_and_numbers(expected)
     assert words == expected_words
     for line, found, wanted in zip(words, numbers, expected_numbers, strict=True):
         scale = max(map(abs, wanted), default=0)
-        np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5 * scale, err_msg=line)
+        np.testing.assert_allclose(found, wanted, rtol=tolerance, atol=tolerance * scale, err_msg=line)
 
 
 @pytest.fixture
@@ -67,3 +68,19 @@ def test_real_caffe_prints_what_was_recorded(tmp_path: Path, real_caffe):
     real_caffe(RUN_ALL, PROGRAMS, *NAMES, cwd=tmp_path)
     for name in NAMES:
         assert_same((tmp_path / f"{name}.txt").read_text(), recorded(name))
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", NAMES)
+def test_program_prints_the_same_on_a_gpu(name: str, run_here, monkeypatch: pytest.MonkeyPatch):
+    import torch
+
+    if not torch.cuda.is_available():
+        pytest.skip("PyTorch finds no CUDA device")
+    back_to_cpu = recaffe.set_mode_cpu
+    monkeypatch.setattr(recaffe, "set_mode_cpu", recaffe.set_mode_gpu)
+    try:
+        printed = run_here("--allow-python-layers", str(PROGRAMS / f"{name}.py"))
+    finally:
+        back_to_cpu()
+    assert_same(printed, recorded(name), tolerance=1e-3)  # cuDNN adds in another order
