@@ -113,6 +113,14 @@ def test_items_left_out_get_no_gradient(make_net):
     np.testing.assert_array_equal(net.backward()["data"], [[0, 0.5], [0, 0], [2, 2.5]])
 
 
+def test_loss_weight_holds_for_however_many_items_are_selected(make_net):
+    layer = layer_text("Filter", 'bottom: "below" bottom: "flag" top: "kept" loss_weight: 2')
+    net = make_net(net_text(LEARNS + layer, force_backward=False, data=(3, 2), flag=(3,)))
+    for flags in ([1, 1, 0], [0, 0, 1], [0, 0, 0], [1, 1, 1]):
+        net.forward(data=np.ones((3, 2)), flag=np.array(flags))
+        np.testing.assert_array_equal(net.backward()["data"], 2 * np.array([flags, flags]).T)
+
+
 REFUSED = [
     ("Crop", 'bottom: "more"', "", "needs axis 2"),
     ("Crop", 'bottom: "more"', "crop_param { axis: 1 offset: 2 }", "out of the bounds"),

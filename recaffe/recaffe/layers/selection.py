@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
+from recaffe import mode
 from recaffe.layers.base import Blobs, Layer
 
 
@@ -66,8 +67,10 @@ class Filter(Layer):
         is_first = self._selected is None
         self._selected = selector.tensor().reshape(-1).nonzero().reshape(-1)
         items = selector.count if is_first else len(self._selected)
-        for blob, source in zip(top, bottom, strict=False):
+        for index, (blob, source) in enumerate(zip(top, bottom, strict=False)):
             blob.reshape(items, *source.shape[1:])
+            if self.loss_weight(index):  # a blob that grows forgets it
+                blob.set_diff(torch.full(blob.shape, self.loss_weight(index), dtype=mode.dtype(), device=mode.device()))
 
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         assert self._selected is not None
