@@ -138,7 +138,10 @@ class Net(NetParts):
             blob = self.blobs[name]
             if np.shape(array)[:1] != blob.shape[:1]:
                 raise NetError(f"{kind[:-1]} {name!r} has the shape {np.shape(array)}, expected {blob.shape}")
-            getattr(blob, field)[...] = array
+            try:
+                getattr(blob, field)[...] = array
+            except ValueError as error:
+                raise ValueError(f"{kind[:-1]} {name!r} needs an array of shape {blob.shape}: {error}") from None
 
     def _known(self, layer_name: str) -> str:
         if layer_name not in self.layer_dict:

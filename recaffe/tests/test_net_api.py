@@ -97,6 +97,19 @@ def test_wrong_names_and_shapes_are_refused(call, problem, net):
         call(net)
 
 
+@pytest.mark.parametrize("array", [np.ones((2, 4)), np.ones((2, 1, 3)), [[1, 2, "three"]] * 2])
+def test_arrays_that_cannot_be_put_into_an_input_are_refused(array, net):
+    with pytest.raises(ValueError, match=r"input 'data' needs an array of shape \(2, 3\)"):
+        net.forward(data=array)
+
+
+def test_arrays_in_any_memory_order_and_type_are_taken(net):
+    expected = net.forward(data=ROWS)["prob"].copy()
+    for array in (np.asfortranarray(ROWS), ROWS.astype(np.float64), ROWS.tolist(), np.repeat(ROWS, 2, axis=1)[:, ::2]):
+        net.blobs["data"].data[...] = 0
+        np.testing.assert_array_equal(net.forward(data=array)["prob"], expected)
+
+
 def test_shared_weights_follow_the_net_they_belong_to(net, make_net):
     other = make_net(NET.replace('"b"', '"c"'), recaffe.TEST)
     before = other.params["c"][0].data.copy()
