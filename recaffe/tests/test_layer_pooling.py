@@ -66,9 +66,18 @@ def test_stochastic_pooling_takes_the_value_at_which_the_sum_reaches_the_drawn_s
     np.testing.assert_array_equal(diff[0], [[[5, 0], [0, 0]], [[0, 6], [0, 0]], [[0, 0], [0, 7]]])
 
 
-def test_stochastic_pooling_takes_values_as_often_as_they_are_large(make_net):
-    net = make_net(net_text(STOCHASTIC % "stride: 2", data=(1, 1, 200, 200)))
-    found = forward(net, np.tile(np.array([[1, 2], [3, 4]], F32), (1, 1, 100, 100)))
+@pytest.mark.parametrize("set_mode", ["set_mode_cpu", pytest.param("set_mode_gpu", marks=pytest.mark.gpu)])
+def test_stochastic_pooling_takes_values_as_often_as_they_are_large(set_mode, make_net):
+    import torch
+
+    if set_mode == "set_mode_gpu" and not torch.cuda.is_available():
+        pytest.skip("PyTorch finds no CUDA device")
+    getattr(recaffe, set_mode)()
+    try:
+        net = make_net(net_text(STOCHASTIC % "stride: 2", data=(1, 1, 200, 200)))
+        found = forward(net, np.tile(np.array([[1, 2], [3, 4]], F32), (1, 1, 100, 100)))
+    finally:
+        recaffe.set_mode_cpu()
     shares = np.bincount(found.astype(int).ravel()) / found.size
     np.testing.assert_allclose(shares, [0, 0.1, 0.2, 0.3, 0.4], atol=0.015)
 

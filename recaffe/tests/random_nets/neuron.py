@@ -8,6 +8,7 @@ from random_nets import fillers, net_text, shapes
 
 COPY = 'layer { name: "copy" type: "Power" bottom: "%s" top: "copy" }\n'  # for the next layer to work in place on
 NO_PARAM = st.just("")
+ENGINES = st.sampled_from(("DEFAULT", "CAFFE"))  # real Caffe has CUDNN only where it was built with it
 
 
 def tenths(least: float, most: float) -> st.SearchStrategy[float]:
@@ -61,9 +62,9 @@ NETS = {
     "Log": neuron("Log", fields("log_param", base=bases, scale=tenths(0.5, 3), shift=tenths(0, 2)), data="positive"),
     "PReLU": neuron("PReLU", slopes | one_slope, least_axes=2, most_axes=4),
     "Power": neuron("Power", powers_of_all) | neuron("Power", powers_of_positive, data="positive"),
-    "ReLU": neuron("ReLU", fields("relu_param", negative_slope=tenths(-1, 1))),
-    "Sigmoid": neuron("Sigmoid"),
+    "ReLU": neuron("ReLU", fields("relu_param", negative_slope=tenths(-1, 1), engine=ENGINES)),
+    "Sigmoid": neuron("Sigmoid", fields("sigmoid_param", engine=ENGINES)),
     "Swish": neuron("Swish", fields("swish_param", beta=tenths(-2, 2))),
-    "TanH": neuron("TanH"),
+    "TanH": neuron("TanH", fields("tanh_param", engine=ENGINES)),
     "Threshold": neuron("Threshold", fields("threshold_param", threshold=tenths(-1, 1)), force_backward=False),
 }

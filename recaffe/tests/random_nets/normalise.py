@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from random_nets import fillers, net_text, shapes
-from random_nets.neuron import COPY, fields, tenths
+from random_nets.neuron import COPY, ENGINES, fields, tenths
 
 
 def bottoms_of(in_place: bool) -> tuple[str, str, str]:
@@ -31,6 +31,7 @@ def lrn(draw: st.DrawFn) -> str:
         beta=tenths(0, 1.5),
         k=tenths(0.5, 2),
         norm_region=st.sampled_from(("ACROSS_CHANNELS", "WITHIN_CHANNEL")),
+        engine=ENGINES,
     )
     return net_text(
         f'layer {{ name: "layer" type: "LRN" bottom: "data" top: "out" {draw(param)} }}', data=draw(shapes())

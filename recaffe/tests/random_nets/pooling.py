@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from random_nets import net_text
+from random_nets.neuron import ENGINES
 
 
 @st.composite
@@ -31,10 +32,9 @@ def pooling(draw: st.DrawFn) -> str:
         else:
             for name, sizes in (("kernel", kernel), ("pad", pad), ("stride", stride)):
                 param += f"{name}_h: {sizes[0]} {name}_w: {sizes[1]} "
+    param = f"pool: {method} {param} engine: {draw(ENGINES)}"
     tops = 'top: "out" top: "places"' if method == "MAX" and draw(st.booleans()) else 'top: "out"'
-    layer = (
-        f'layer {{ name: "layer" type: "Pooling" bottom: "data" {tops} pooling_param {{ pool: {method} {param} }} }}'
-    )
+    layer = f'layer {{ name: "layer" type: "Pooling" bottom: "data" {tops} pooling_param {{ {param} }} }}'
     return net_text(layer, data=shape)
 
 
