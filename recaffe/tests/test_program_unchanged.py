@@ -36,6 +36,7 @@ def run_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     for name, value in (("meta_path", [*sys.meta_path]), ("path", [*sys.path]), ("argv", []), ("modules", sys.modules)):
         monkeypatch.setattr(sys, name, value)
     monkeypatch.setattr(permissions, "_python_layers", None)
+    monkeypatch.setattr(recaffe.io, "load_image", recaffe.io.load_image)  # a program puts its own there
     monkeypatch.chdir(tmp_path)
     before = set(sys.modules)
 
