@@ -52,7 +52,9 @@ def study_texts(application: Application, scheme: Scheme) -> dict[str, str]:
     net, place = PAPER_NET, f"{application.name}/{scheme.name}"
     databases = f"data/{application.name}/paper/patches-{net.input_size}"
     plan = schedule(application.n_train_patches, net.train_batch, PAPER_EPOCHS)
-    param = solver(f"prototxt/{place}/train_val.prototxt", f"runs/{place}/alexnet", plan, PAPER_SEED, mode="GPU")
+    param = solver(
+        scheme, f"prototxt/{place}/train_val.prototxt", f"runs/{place}/alexnet", plan, PAPER_SEED, mode="GPU"
+    )
     add_validation(param, application.n_validation_patches, net.val_batch, VALIDATIONS_PER_EPOCH)
     choices = [
         f"{PAPER_EPOCHS} epochs; the paper stops at the best validation AUC and states no number.",
@@ -113,7 +115,7 @@ def write_run_prototxt(
         f"{epochs:g} epochs, seed {seed}.",
         f"no test_iter and no snapshot: the trainer scores the {n_val} validation patches and keeps the best net.",
     ]
-    param = solver(paths.train_val, snapshot_prefix, plan, seed, mode)
+    param = solver(scheme, paths.train_val, snapshot_prefix, plan, seed, mode)
     write_text(paths.solver, solver_header(application, scheme, notes, choices) + text.format(param))
     return paths
 

@@ -38,6 +38,7 @@ def solver_header(application: Application, scheme: Scheme, notes: list[str], ch
         "Rate, momentum, gamma and policy: equations 1 and 2 and Table II; the layers' factors: train_val.prototxt.",
         *notes,
         f"chosen: weight_decay {WEIGHT_DECAY:g}, as bvlc_alexnet; the paper's equations have none (0 = literally).",
+        *_clipping(scheme),
         *(f"chosen: {choice}" for choice in choices),
     ]
     return _comment(lines)
@@ -61,6 +62,14 @@ def _learning(application: Application, scheme: Scheme) -> list[str]:
         f"Frozen (lr_mult 0: no update, no decay, no backward): {' '.join(frozen) or 'nothing'}{dropout}.",
         f"Tuned at {BASE_LR:g}: {' '.join(tuned) or 'nothing'}. "
         f"At {BASE_LR * FC8_FACTOR:g}: {application.fc8}. Biases at twice the rate.",
+    ]
+
+
+def _clipping(scheme: Scheme) -> list[str]:
+    if scheme.clip_gradients is None:
+        return []
+    return [
+        f"chosen: clip_gradients {scheme.clip_gradients:g}; {scheme.filler} on unscaled pixels diverges without it."
     ]
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from recaffe.proto import caffe_pb2
 
 from layerwise.errors import DataError
-from layerwise.schemes import BASE_LR, GAMMA, MOMENTUM, WEIGHT_DECAY
+from layerwise.schemes import BASE_LR, GAMMA, MOMENTUM, WEIGHT_DECAY, Scheme
 
 DISPLAY = 20  # chosen: bvlc_alexnet's
 
@@ -39,7 +39,9 @@ def schedule(n_train: int, batch: int, epochs: float) -> Schedule:
     return Schedule(per_epoch, max(1, round(epochs * per_epoch)))
 
 
-def solver(train_val: str | Path, snapshot_prefix: str | Path, plan: Schedule, seed: int, mode: str) -> Any:
+def solver(
+    scheme: Scheme, train_val: str | Path, snapshot_prefix: str | Path, plan: Schedule, seed: int, mode: str
+) -> Any:
     """SolverParameter without validation and snapshots, which are the caller's; mode: `CPU` or `GPU`."""
     return caffe_pb2.SolverParameter(
         net=str(train_val),
@@ -55,6 +57,7 @@ def solver(train_val: str | Path, snapshot_prefix: str | Path, plan: Schedule, s
         snapshot_prefix=str(snapshot_prefix),
         random_seed=seed,
         solver_mode=mode,
+        clip_gradients=scheme.clip_gradients,
     )
 
 

@@ -65,7 +65,7 @@ def test_two_depths_differ_in_lr_mult_alone(application):
 @pytest.mark.parametrize("application", APPLICATIONS)
 def test_solvers_of_two_schemes_differ_in_names_of_files_alone(application):
     solvers = []
-    for scheme in SCHEMES:
+    for scheme in sorted(SCHEMES.keys() - {"scratch-msra"}):  # whose gradients are clipped
         solver = read_solver(FOLDER / application / scheme / "solver.prototxt")
         assert solver.net == f"prototxt/{application}/{scheme}/train_val.prototxt"
         assert f"{application}/{scheme}" in solver.snapshot_prefix

@@ -11,12 +11,13 @@ from recaffe.proto.files import read_solver
 from layerwise.applications import APPLICATIONS
 from layerwise.errors import DataError
 from layerwise.nets import NETS
+from layerwise.schemes import get_scheme
 from prototxt.generate import FOLDER
 from prototxt.solver import schedule, solver
 
 
 def test_solver_has_the_papers_rates():
-    param = solver("train_val.prototxt", "x", schedule(3200, 32, 5), seed=7, mode="CPU")
+    param = solver(get_scheme("finetune-conv4"), "train_val.prototxt", "x", schedule(3200, 32, 5), seed=7, mode="CPU")
     assert param.type == "SGD"
     assert (param.base_lr, param.momentum) == pytest.approx((0.001, 0.9))
     assert (param.lr_policy, param.gamma) == ("step", pytest.approx(0.95))
@@ -52,3 +53,10 @@ def test_committed_solver_counts_the_papers_patches(name, stepsize):
     assert param.max_iter == 20 * stepsize
     assert param.test_interval * 4 <= stepsize  # at least four validations an epoch
     assert param.test_iter[0] * NETS["alexnet"].val_batch == APPLICATIONS[name].n_validation_patches
+
+
+def test_msra_on_unscaled_pixels_has_its_gradients_clipped_and_nothing_else_has():
+    clipped = [
+        path.parent.name for path in FOLDER.glob("*/*/solver.prototxt") if read_solver(path).HasField("clip_gradients")
+    ]
+    assert clipped == ["scratch-msra"] * len(APPLICATIONS)
