@@ -245,3 +245,28 @@ V0_FIELDS = {
     "concat": "concat_dim",
     "window_data": "source batchsize det_fg_threshold det_bg_threshold det_fg_fraction det_context_pad det_crop_mode",
 }
+
+
+@st.composite
+def mutated(draw: st.DrawFn, whole: Any) -> Any:
+    """A copy of a message in which up to three fields, mostly some that it has, hold something else or more."""
+    message = type(whole)()
+    message.CopyFrom(whole)
+    for _ in range(draw(st.integers(1, 3))):
+        _mutate(draw, message)
+    return message
+
+
+def _mutate(draw: st.DrawFn, message: Any) -> None:
+    present = message.ListFields()
+    if present and draw(st.integers(0, 4)):
+        field, value = draw(st.sampled_from(present))
+    else:
+        field = draw(st.sampled_from(list(message.DESCRIPTOR.fields)))
+        value = getattr(message, field.name)
+    if field.message_type is not None and draw(st.integers(0, 5)) and (value if is_repeated(field) else True):
+        _mutate(draw, draw(st.sampled_from(list(value))) if is_repeated(field) else value)
+        return
+    if is_repeated(field) and draw(st.booleans()):
+        message.ClearField(field.name)
+    fill_field(draw, message, field, 2)
