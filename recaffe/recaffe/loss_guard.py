@@ -6,6 +6,7 @@ import logging
 import math
 
 from recaffe.errors import CaffeError, NonFiniteLossError
+from recaffe.layers.softmax import SoftmaxWithLoss
 from recaffe.net import Net
 from recaffe.net_build import Node
 
@@ -28,7 +29,7 @@ class LossGuard:
 
     def __init__(self, net: Net) -> None:
         self._net = net
-        self._nodes = [node for node in net._graph.nodes if node.layer.type == "SoftmaxWithLoss"]
+        self._nodes = [(node, node.layer) for node in net._graph.nodes if isinstance(node.layer, SoftmaxWithLoss)]
         self._was_clamped = False
 
     def check(self, loss: float, iteration: int, rate: float, stop_at_clamped: bool) -> None:
@@ -39,7 +40,7 @@ class LossGuard:
                 f"the loss is {loss} at iteration {iteration}; the first value that is not finite stands in {where}. "
                 f"The rate is {rate:g}: lower base_lr, set clip_gradients, or check the data and the mean"
             )
-        clamped = [node for node in self._nodes if float(node.tops[0].tensor()) >= CLAMPED]
+        clamped = [node for node, layer in self._nodes if float(layer.mean_loss) >= CLAMPED]
         if clamped and (stop_at_clamped or not self._was_clamped):
             problem = (
                 f"at iteration {iteration} {self._described(clamped[0])}. The rate is {rate:g}: lower base_lr, set "

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from random_nets import all_nets
 
 TESTS = Path(__file__).parent
-FAMILIES = sorted(path.name for path in (TESTS / "cases").iterdir())
 CASES = sorted((TESTS / "cases").glob("*/*.prototxt"))
 TOLERANCE = 2e-4  # relative to the largest value of each array
 EXAMPLES = int(os.environ.get("RECAFFE_EXAMPLES", "15"))  # random nets per layer type
@@ -51,15 +50,11 @@ def test_layer_computes_what_real_caffe_computed(case, oracle, recorded):
 
 
 @pytest.mark.caffe
-@pytest.mark.parametrize("family", FAMILIES)
-def test_layers_compute_what_real_caffe_computes(family, oracle, real_arrays, conform):
-    folder = TESTS / "cases" / family
-    expected = real_arrays("layers", folder)
-    found = oracle.all_layer_arrays(recaffe, folder)
+@pytest.mark.parametrize("case", CASES, ids=[path.stem for path in CASES])
+def test_layer_computes_what_real_caffe_computes(case, oracle, real_layers, conform):
+    found, expected = oracle.layer_arrays(recaffe, case), real_layers(case, None)
     assert_same(found, expected)
-    for case in folder.iterdir():
-        own = {key: array for key, array in expected.items() if key.startswith(f"{case.stem}/")}
-        note(conform, oracle, case.read_text(), found, own)
+    note(conform, oracle, case.read_text(), found, expected)
 
 
 @pytest.mark.caffe

@@ -253,6 +253,14 @@ def test_clamped_loss_stops_on_demand_before_the_update(make):
     assert solver.iter == 1 and not solver.net.params["ip"][0].data.any()
 
 
+def test_large_sum_of_small_losses_is_no_clamped_loss(make_solver):
+    text = NET.replace("dim: 2 dim: 3 } shape { dim: 2 }", "dim: 200 dim: 3 } shape { dim: 200 }")
+    solver = make_solver(text.replace('top: "loss"', 'top: "loss" loss_param { normalize: false }'), PLAIN)
+    solver.stop_at_clamped_loss = True
+    solver.step(1)
+    assert solver.net.blobs["loss"].data > 87.3365
+
+
 def test_one_hopeless_record_is_no_clamped_loss(make, caplog):
     solver = make(PLAIN)
     solver.stop_at_clamped_loss = True

@@ -45,7 +45,8 @@ class SoftmaxWithLoss(Loss):
     """Mean of -log(probability of the label).
 
     Bottoms: scores, and labels, one for each place beside the softmax axis. `ignore_label` places count nowhere. The
-    sum is divided as `loss.normalizer` says, VALID by default. A second top is documented in Caffe but cannot be had
+    sum is divided as `loss.normalizer` says, VALID by default; `mean_loss` (a scalar tensor) is that of the latest
+    forward over the labels that count, whatever it is divided by. A second top is documented in Caffe but cannot be had
     there: the inner Softmax refuses two loss weights, the layer itself one.
     """
 
@@ -64,8 +65,10 @@ class SoftmaxWithLoss(Loss):
         probability = bottom[0].tensor().softmax(self.axis)
         labels = self._labels(bottom)
         chosen = probability.gather(self.axis, labels.clamp(min=0, max=bottom[0].shape[self.axis] - 1))
-        losses = chosen.clamp_(min=FLT_MIN).log_().neg_()
-        top[0].set((losses * counted(labels, self.ignored)).sum() / self._normalizer(labels))
+        counts = counted(labels, self.ignored)
+        total = (chosen.clamp_(min=FLT_MIN).log_().neg_() * counts).sum()
+        top[0].set(total / self._normalizer(labels))
+        self.mean_loss = total / counts.sum().clamp(min=1)
         self._probability = probability if self.needs_backward else None
 
     def backward(self, top: Blobs, propagate_down: Sequence[bool], bottom: Blobs) -> None:
