@@ -255,7 +255,7 @@ def test_clamped_loss_stops_on_demand_before_the_update(make):
 
 def test_large_sum_of_small_losses_is_no_clamped_loss(make_solver):
     text = NET.replace("dim: 2 dim: 3 } shape { dim: 2 }", "dim: 200 dim: 3 } shape { dim: 200 }")
-    solver = make_solver(text.replace('top: "loss"', 'top: "loss" loss_param { normalize: false }'), PLAIN)
+    solver = make_solver(text.replace('top: "loss"', 'top: "loss" loss_param { normalization: NONE }'), PLAIN)
     solver.stop_at_clamped_loss = True
     solver.step(1)
     assert solver.net.blobs["loss"].data > 87.3365
