@@ -7,7 +7,7 @@ from typing import NamedTuple, NoReturn
 
 from recaffe.errors import CaffeError
 
-_BLANK = re.compile(r"(?:[ \t\r\n\f\v]|#[^\n]*)*")
+_BLANK = re.compile(r"(?:[ \t\r\n\f\v]+|#[^\n]*)*")
 _TOKEN = re.compile(
     r"""(?P<string>"(?:[^"\\\n]|\\[^\n])*"|'(?:[^'\\\n]|\\[^\n])*')
       | (?P<number>\.?[0-9](?:[eE][+-]|[0-9A-Za-z_.])*)
