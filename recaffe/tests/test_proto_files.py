@@ -120,6 +120,16 @@ def test_snapshot_prefix_defaults_to_the_solver_files_own_path(tmp_path: Path):
     assert files.read_solver(path).snapshot_prefix == "elsewhere/x"
 
 
+def test_old_nets_within_a_solver_are_brought_to_todays_form(tmp_path: Path):
+    path = tmp_path / "solver.prototxt"
+    path.write_text('net_param { layers { type: RELU } } test_net_param { input: "x" input_shape { dim: 1 } }')
+    solver = files.read_solver(path)
+    assert solver.net_param.layer[0].type == "ReLU" and solver.test_net_param[0].layer[0].type == "Input"
+    path.write_text('net_param { layer { name: "a" } layers { name: "b" } }')
+    with pytest.raises(files.upgrade.UpgradeError, match="has both 'layer'"):
+        files.read_solver(path)
+
+
 @pytest.mark.caffe
 def test_real_caffe_reads_our_files_and_we_read_its(tmp_path: Path, real_caffe):
     ours, theirs = tmp_path / "ours.caffemodel", tmp_path / "theirs.caffemodel"

@@ -137,11 +137,15 @@ def read_solver(path: Path | str) -> Any:
     """The SolverParameter in a prototxt, in today's form, `snapshot_prefix` filled in as Caffe does: the file's own
     path without its ending where none is given, the file's stem inside it where it is a folder.
 
+    Nets within it are brought to today's form too; Caffe would find no layer in them.
     Source: ReadSolverParamsFromTextFileOrDie.
     """
     path = Path(path)
     solver = read_text(path, caffe_pb2.SolverParameter)
     upgrade.upgrade_solver(solver, str(path))
+    inner = [getattr(solver, name) for name in ("net_param", "train_net_param") if solver.HasField(name)]
+    for net in [*inner, *solver.test_net_param]:
+        upgrade.upgrade_net(net, str(path))
     if not solver.HasField("snapshot_prefix"):
         solver.snapshot_prefix = str(path.with_suffix(""))
     elif Path(solver.snapshot_prefix).is_dir():
