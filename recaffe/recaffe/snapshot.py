@@ -38,8 +38,8 @@ def _form_of(path: str | Path) -> ModuleType:
     try:
         with Path(path).open("rb") as file:
             is_hdf5 = file.read(8) == b"\x89HDF\r\n\x1a\n"
-    except OSError as error:
-        raise WeightsError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the path, which a damaged state may name
+        raise WeightsError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
     if Path(path).suffix == ".h5" and not is_hdf5:
         raise WeightsError(f"{path}: is named .h5 but is no HDF5 file, or a truncated one")
     return form(HDF5) if is_hdf5 else snapshot_binary

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 KIND = "HDF5"
 WEIGHTS_ENDING, STATE_ENDING = ".caffemodel.h5", ".solverstate.h5"
 _RESUME = "recaffe_resume"  # a dataset of our own, the bytes of a ResumeState; real Caffe does not look for it
-_BROKEN = (OSError, RuntimeError, KeyError, ValueError)  # what h5py raises about damaged files
+_BROKEN = (OSError, RuntimeError, KeyError, TypeError, ValueError)  # what h5py raises about damaged files
 
 
 @contextmanager
@@ -41,12 +41,15 @@ def open_weights(path: str | Path) -> Iterator[list[StoredLayer]]:
         group = _member(file, "data", h5py.Group, path)
         layers: dict[str, StoredLayer] = {}
 
-        def visit(name: str, member: Any) -> None:  # everything once: links that lead elsewhere are not followed
+        def visit(
+            path_in_group: str | bytes, member: Any
+        ) -> None:  # all once; links that lead elsewhere are not followed
+            name = os.fsdecode(path_in_group)  # bytes where they are no UTF-8
             if isinstance(member, h5py.Group):
                 layers[name] = StoredLayer(name, {})
                 return
             layer, _, index = name.rpartition("/")
-            if layer not in layers or not index.isdecimal():
+            if layer not in layers or not index.isdecimal() or not isinstance(member, h5py.Dataset):
                 raise WeightsError(f"{path}: holds {name!r}, expected arrays 0, 1, ... in a group for each layer")
             layers[layer].arrays[int(index)] = _stored_array(member, f"{path}: layer {layer!r}, weight array {index}")
 

@@ -294,5 +294,6 @@ def read_param(solver: str | Path | SolverParameter) -> SolverParameter:
 
 def _find_beside(named: str, state_path: str | Path) -> Path:
     """The caffemodel that a solverstate names, or, where the folder was moved, the one of that name beside it."""
-    beside = Path(state_path).with_name(Path(named).name)
-    return beside if not Path(named).is_file() and beside.is_file() else Path(named)
+    weights = Path(named)
+    beside = Path(state_path).parent / weights.name
+    return beside if not weights.is_file() and beside.is_file() else weights

@@ -206,6 +206,17 @@ def test_state_of_another_net_or_file_is_refused(make_solver, tmp_path):
     assert_equal_weights(weights(wider.net), before)
 
 
+@pytest.mark.parametrize(("named", "problem"), [("weights\0.caffemodel", "embedded null byte"), ("", "directory")])
+def test_state_that_names_no_possible_path_is_refused(named, problem, make_solver, tmp_path):
+    solver = trained(make_solver, 1)
+    solver.snapshot()
+    state = files.read_binary(tmp_path / "snap_iter_1.solverstate", caffe_pb2.SolverState)
+    state.learned_net = named
+    files.write_binary(tmp_path / "snap_iter_1.solverstate", state)
+    with pytest.raises(recaffe.WeightsError, match=f"cannot be read: .*{problem}"):
+        solver.restore(tmp_path / "snap_iter_1.solverstate")
+
+
 def test_solver_starts_from_the_weights_it_names(make_solver, saved, net):
     solver = make_solver(NET, OPTIONS + f' weights: "{saved}"')
     assert_equal_weights(weights(solver.net), weights(net))

@@ -172,6 +172,11 @@ def put_empty(name, shape, dtype):
         (put("data/a/0", h5py.ExternalLink("elsewhere.h5", "/x")), "layer 'a' has 1 weight arrays"),
         (lambda file: file.move("data/a/0", "data/a/x"), "holds 'a/x', expected arrays 0, 1"),
         (lambda file: file.move("data/a/0", "data/a/7"), "layer 'a' has 2 weight arrays"),
+        (put("data/a/0", np.dtype(np.float32)), "holds 'a/0', expected arrays 0, 1"),
+        (
+            lambda file: file["data/b"].id.links.move(b"1", file["data/b"].id, b"\xff1"),
+            "holds 'b/.*1', expected arrays 0, 1",
+        ),
         (put("data", 1.0), "holds no group 'data'; is it a snapshot of Caffe"),
     ],
 )
