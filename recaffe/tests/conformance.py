@@ -67,6 +67,11 @@ COMMANDS = (
 )
 REASONS: dict[tuple[str, str, str], str] = {  # (table, row, column) -> why there is no number
     ("commands", "device_query", "result"): "Debian's Caffe is built without CUDA",
+    **{("layers", "Input", direction): "filled by the caller" for direction in DIRECTIONS if "forward" in direction},
+    **{("files", f"{form} V{version}", "written"): "as V2" for form in ("prototxt", "binary net") for version in "01"},
+    ("files", "solver prototxt with solver_type", "written"): "as type",
+    ("files", "LevelDB", "written"): "only read",
+    ("nets", "full AlexNet, 10 iterations", "update"): "losses only",
 }
 
 
@@ -122,7 +127,7 @@ def plain_rows(errors: Errors, name: str, rows: tuple[str, ...], columns: tuple[
 
 def render(errors: Errors) -> str:
     """The section of the README. Raises SystemExit, naming them, where cells are empty."""
-    nets = tuple(sorted(errors["nets"]))
+    nets, programs = tuple(sorted(errors["nets"])), tuple(sorted(errors["programs"]))
     tables = {
         "Layers": (("layer", *DIRECTIONS), layer_rows(errors)),
         "Solvers": (("loss over 40 iterations", *POLICIES), plain_rows(errors, "solvers", SOLVERS, POLICIES)),
@@ -130,6 +135,10 @@ def render(errors: Errors) -> str:
         "Random numbers": (("drawn", "values"), plain_rows(errors, "streams", STREAMS, ("values",))),
         "Files": (("file", "read", "written"), plain_rows(errors, "files", FILES, ("read", "written"))),
         "Commands": (("command", "result"), plain_rows(errors, "commands", COMMANDS, ("result",))),
+        "Programs written for pycaffe": (
+            ("program", "printed numbers"),
+            plain_rows(errors, "programs", programs, ("printed numbers",)),
+        ),
         "Nets": (("one training step", "loss", "update"), plain_rows(errors, "nets", nets, ("loss", "update"))),
     }
     empty = [f"{title}: {' | '.join(row)}" for title, (_, rows) in tables.items() for row in rows if "" in row]

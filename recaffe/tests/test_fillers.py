@@ -87,7 +87,7 @@ CASES = [
 
 
 @pytest.mark.caffe
-def test_every_filler_is_real_caffes_to_the_last_bit(tmp_path: Path, real_caffe):
+def test_every_filler_is_real_caffes_to_the_last_bit(tmp_path: Path, real_caffe, conform):
     net = caffe_pb2.NetParameter()
     for index, (content, shape) in enumerate(CASES):
         layer = net.layer.add(name=f"p{index}", type="DummyData", top=[f"p{index}"])
@@ -107,3 +107,4 @@ numpy.savez(sys.argv[2], **{name: blob.data for name, blob in net.blobs.items()}
         for index, (content, shape) in enumerate(CASES):
             ours = fill(_filler(content), shape, stream)
             assert ours.tobytes() == real[f"p{index}"].tobytes(), content
+            conform("fillers", _filler(content).type, "values", 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ def gpu():
 
 
 @pytest.mark.parametrize("case", CASES, ids=[path.stem for path in CASES])
-def test_layer_on_gpu_computes_what_real_caffe_computed(case, gpu, oracle, recorded):
+def test_layer_on_gpu_computes_what_real_caffe_computed(case, gpu, oracle, recorded, conform):
     if case.stem in ("dropout", "dropout_in_place"):
         pytest.skip("masks on a GPU are other random numbers, in real Caffe too")
     found = oracle.layer_arrays(recaffe, case)
@@ -34,6 +35,9 @@ def test_layer_on_gpu_computes_what_real_caffe_computed(case, gpu, oracle, recor
         expected = recorded[case.parent.name][f"{case.stem}/{key}"]
         scale = np.abs(expected).max(initial=0)
         np.testing.assert_allclose(array, expected, rtol=0, atol=TOLERANCE * scale, err_msg=key)
+        for layer_type in set(re.findall(r'type: "([A-Z]\w+)"', case.read_text())) - {"Input"}:
+            column = f"{'backward' if 'diff ' in key else 'forward'} CUDA"
+            conform("layers", layer_type, column, oracle.relative_error({key: array}, {key: expected}))
 
 
 def test_array_taken_again_shows_the_values_from_the_gpu(gpu, make_net):

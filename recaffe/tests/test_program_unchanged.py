@@ -21,13 +21,18 @@ def recorded(name: str) -> str:
     return (PROGRAMS / "printed" / f"{name}.txt").read_text()
 
 
-def assert_same(printed: str, expected: str, tolerance: float = 1e-5) -> None:
+def assert_same(printed: str, expected: str, tolerance: float = 1e-5) -> float:
+    """Returns the largest difference of a number, relative to the largest number of its line."""
+    worst = 0.0
     words, numbers = words_and_numbers(printed)
     expected_words, expected_numbers = words_and_numbers(expected)
     assert words == expected_words
     for line, found, wanted in zip(words, numbers, expected_numbers, strict=True):
         scale = max(map(abs, wanted), default=0)
         np.testing.assert_allclose(found, wanted, rtol=tolerance, atol=tolerance * scale, err_msg=line)
+        differences = np.abs(np.subtract(found, wanted))
+        worst = max(worst, differences.max(initial=0) / (scale or 1))
+    return worst
 
 
 @pytest.fixture
@@ -53,15 +58,21 @@ def run_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "solver_wrapper"])
-def test_program_prints_what_it_prints_under_real_caffe(name: str, run_here):
-    assert_same(run_here("--allow-python-layers", str(PROGRAMS / f"{name}.py")), recorded(name))
+def test_program_prints_what_it_prints_under_real_caffe(name: str, run_here, conform):
+    error = assert_same(run_here("--allow-python-layers", str(PROGRAMS / f"{name}.py")), recorded(name))
+    conform("programs", name, "printed numbers", error)
+    if name == "memory_data":
+        conform("layers", "MemoryData", "forward CPU", error)
 
 
-def test_program_with_python_layers_runs_by_command(tmp_path: Path):
+def test_program_with_python_layers_runs_by_command(tmp_path: Path, conform):
     command = [sys.executable, "-m", "recaffe.run", "--allow-python-layers", str(PROGRAMS / "solver_wrapper.py")]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert_same(done.stdout, recorded("solver_wrapper"))
+    error = assert_same(done.stdout, recorded("solver_wrapper"))
+    conform("programs", "solver_wrapper", "printed numbers", error)
+    for direction in ("forward", "backward"):
+        conform("layers", "Python", f"{direction} CPU", error)
 
 
 @pytest.mark.caffe
