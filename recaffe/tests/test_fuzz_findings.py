@@ -25,6 +25,7 @@ def _layer(kind: str, options: str = "") -> str:
     return f'layer {{ name: "x" type: "{kind}" bottom: "data" top: "out" {options} }}'
 
 
+LABEL = 'layer { name: "label" type: "Input" top: "label" input_param { shape { dim: 6 } } } '
 FILLED = "inner_product_param {{ num_output: 2 weight_filler {{ {} }} }}"
 
 
@@ -39,6 +40,9 @@ FILLED = "inner_product_param {{ num_output: 2 weight_filler {{ {} }} }}"
         (_input("[2, 3]") + _layer("InnerProduct", FILLED.format("type: 'uniform' max: inf")), "range is too wide"),
         (_input("[2, 3]") + _layer("InnerProduct", FILLED.format("type: 'gaussian' std: nan")), "must be above 0"),
         (_input("[2, 6, 3, 3]") + _layer("LRN", "lrn_param { local_size: 2147483647 }"), r"layer 'x' \(LRN\)"),
+        (_input("[6, 0]") + LABEL + _layer("Accuracy", 'bottom: "label"'), "'x'.*more than its 0 classes"),
+        (_input("[6, 0]") + LABEL + _layer("SoftmaxWithLoss", 'bottom: "label"'), "'x'.*empty bottom"),
+        (_input("[6, 0]") + _layer("BatchNorm"), "'x'.*nothing to fill"),
         ('layer { name: "data" type: "Input" top: "data" input_param { } } ' + _layer("SPP"), r"layer 'x' \(SPP\)"),
         (
             _input("[2, 1, 6, 7]")

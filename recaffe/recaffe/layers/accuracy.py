@@ -28,7 +28,7 @@ class Accuracy(Layer):
     def reshape(self, bottom: Blobs, top: Blobs) -> None:
         shape = bottom[0].shape
         self.axis = self.axis_of(bottom[0], self.param.accuracy_param.axis)
-        places = math.prod(shape) // shape[self.axis]
+        places = math.prod((*shape[: self.axis], *shape[self.axis + 1 :]))
         if places != bottom[1].count:
             raise self.error(f"has {bottom[1].count} labels for predictions of shape {shape}, expected {places}")
         if self.top_k > shape[self.axis]:

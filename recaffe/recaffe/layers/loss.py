@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -68,7 +69,7 @@ def class_indices(layer: Layer, labels: torch.Tensor, classes: int, ignored: int
 def check_labels(layer: Layer, bottom: Blobs, axis: int) -> None:
     """Raise NetError unless bottom 1 has one label for each place of bottom 0 beside `axis`."""
     shape = bottom[0].shape
-    places = bottom[0].count // shape[axis]
+    places = math.prod((*shape[:axis], *shape[axis + 1 :]))
     if places != bottom[1].count:
         raise layer.error(
             f"has {bottom[1].count} labels of shape {bottom[1].shape} for predictions of shape {shape}, "
