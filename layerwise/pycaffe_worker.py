@@ -28,11 +28,11 @@ def train(caffe, job):
     """
     use_device(caffe, job["device"])
     solver = caffe.get_solver(str(job["solver"]))
+    scorer = caffe.Net(str(job["deploy"]), caffe.TEST)  # before restore, which takes up the random numbers' state
     if job["restore"]:
         solver.restore(str(job["restore"]))
     elif job["weights"]:
         solver.net.copy_from(str(job["weights"]))
-    scorer = caffe.Net(str(job["deploy"]), caffe.TEST)
     scorer.share_with(solver.net)
     patches = np.load(job["val_patches"], mmap_mode="r")
     validate_at = set(job["validate_at"])
