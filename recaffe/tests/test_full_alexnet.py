@@ -34,16 +34,24 @@ print(json.dumps([first, losses]))
 """
 
 
+def _image(numbers: np.random.RandomState) -> np.ndarray:
+    """uint8 (3, 256, 256) with detail of every size, the coarse the stronger, as in photographs."""
+    image = np.full((3, 256, 256), 128.0)
+    for size in (4, 16, 64, 256):
+        detail = numbers.uniform(-64, 64, (3, size, size)) / np.log2(size)
+        image += detail.repeat(256 // size, axis=1).repeat(256 // size, axis=2)
+    return image.clip(0, 255).astype(np.uint8)
+
+
 @pytest.fixture
 def study(tmp_path):
-    """A folder with 64 images of 256 x 256 in an LMDB, the net and the solver."""
+    """A folder with 320 images of 256 x 256 in an LMDB, so that no batch comes twice; the net and the solver."""
     numbers = np.random.RandomState(3)
     (tmp_path / "lmdb").mkdir()
-    with lmdb.open(str(tmp_path / "lmdb"), map_size=2**26) as environment, environment.begin(write=True) as batch:
-        for index in range(64):
-            coarse = numbers.randint(0, 256, (3, 16, 16)).astype(np.uint8)
-            data = coarse.repeat(16, axis=1).repeat(16, axis=2).tobytes()
-            datum = caffe_pb2.Datum(channels=3, height=256, width=256, data=data, label=index % 1000)
+    with lmdb.open(str(tmp_path / "lmdb"), map_size=2**27) as environment, environment.begin(write=True) as batch:
+        for index in range(10 * 32):
+            data = _image(numbers).tobytes()
+            datum = caffe_pb2.Datum(channels=3, height=256, width=256, data=data, label=int(numbers.randint(1000)))
             batch.put(b"%08d" % index, datum.SerializeToString())
     net = alexnet(size=227, width=1, classes=1000).to_proto()
     data = text.parse(
@@ -63,7 +71,11 @@ def study(tmp_path):
 def test_full_alexnet_from_scratch_trains_as_real_caffes(study, real_caffe, conform):
     expected_first, expected = json.loads(real_caffe(PROGRAM, "caffe", ITERATIONS, cwd=study))
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, "recaffe", str(ITERATIONS)], cwd=study, capture_output=True, text=True, check=False
+        [sys.executable, "-c", PROGRAM, "recaffe", str(ITERATIONS)],
+        cwd=study,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     first, losses = json.loads(done.stdout)
