@@ -1,11 +1,15 @@
-"""Second stage: candidates -> patches -> three LMDBs, patches.csv and manifest.json, in <dataset>/patches-<size>/."""
+"""Last stage of every application: planned patches -> three LMDBs, patches.csv and manifest.json, in patches-<size>/.
+
+An application says which patches it wants (PlannedPatch) and how those of one source (frame, volume, ROI) are cut;
+reading order, parallel work, key order and what is left on an error are settled here.
+"""
 
 from __future__ import annotations
 
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,72 +20,52 @@ import numpy as np
 from data_prep.lmdb_builder import datum_key, encode_datum, write_lmdb
 from data_prep.manifest import MANIFEST
 from data_prep.parallel import ordered_map
-from data_prep.patches import choose_transforms, extract, transform_columns
-from data_prep.polyp_readers import read_image_rgb
-from data_prep.scales import Scale
-from data_prep.splits import SPLITS, balance, check_labels
+from data_prep.splits import SPLITS
 from data_prep.whole_folder import disk_full_is_data_error, whole_folder
-from layerwise.applications import VALIDATION_FRACTION
 from layerwise.files import file_digest, read_json, write_csv, write_json
-from layerwise.records import BoxXYXY, Candidate, PatchTransform
 
-PATCH_COLUMNS = (
-    *("key", "label", "group_id", "split", "candidate_id", "frame_id"),
-    *("scale", "shift_x", "shift_y", "dihedral"),
-)
+FIRST_COLUMNS = ("key", "label", "group_id", "split")
+
+# Cuts all patches of one source, in the order of the specs: (size, size, 3) uint8 RGB each. It opens the source once,
+# runs in a worker process, and so must be a module's function. DataError for a source that cannot be read.
+Cut = Callable[[Any, Sequence[Any], int], Iterable[np.ndarray]]
 
 
 @dataclass(frozen=True)
 class PlannedPatch:
-    """One record of a database before its pixels are cut."""
+    """One record of a database before its pixels are cut.
+
+    key: of the database, rising within a split (`patch_key`). label: a class of the application. group_id: the unit of
+    splitting. source_id: what is opened for it. columns: the application's own columns of patches.csv, the same names
+    in the same order for every patch. spec: how it is cut; anything that pickles.
+    """
 
     key: str
-    candidate: Candidate
-    transform: PatchTransform
+    label: int
+    group_id: str
+    source_id: str
+    columns: Mapping[str, Any]
+    spec: Any
 
 
 @dataclass(frozen=True)
-class FrameJob:
-    """All patches of one frame: (slot in the spool, box, transform) each."""
+class SourceJob:
+    """All patches of one source: the slot of each in the spool, and how each is cut."""
 
-    image_path: Path
-    patches: tuple[tuple[int, BoxXYXY, PatchTransform], ...]
+    source: Any
+    slots: tuple[int, ...]
+    specs: tuple[Any, ...]
 
 
-def plan_patches(
-    candidates: Sequence[tuple[Candidate, str]], scale: Scale, seed: int, patch_level_validation: bool
-) -> dict[str, list[PlannedPatch]]:
-    """Which patches go into which database, in the order of its keys.
-
-    Train and val are balanced and shuffled once; test keeps every candidate, equally often, in the frames' order.
-    patch_level_validation: the paper's other reading, 20 % of the balanced patches of the train groups validate.
-    Raises DataError if a split is empty or lacks a class.
-    """
-    rng = np.random.default_rng(seed)
-    of_split = {split: [candidate for candidate, where in candidates if where == split] for split in SPLITS}
-    needed = ("train", "test") if patch_level_validation else SPLITS
-    check_labels("candidates", {split: np.array([c.label for c in of_split[split]]) for split in needed})
-    # A patch is a (candidate, number of its transform) pair, flattened, until it is known which are wanted.
-    n = scale.patches_per_candidate
-    labels = {split: np.repeat([c.label for c in of_split[split]], n).astype(np.int64) for split in ("train", "val")}
-    if patch_level_validation:
-        both = rng.permutation(balance(labels["train"], scale.max_train_patches + scale.max_val_patches, rng))
-        n_val = round(VALIDATION_FRACTION * len(both))
-        of_split["val"] = of_split["train"]
-        wanted = {"train": both[n_val:], "val": both[:n_val]}
-    else:
-        limits = {"train": scale.max_train_patches, "val": scale.max_val_patches}
-        wanted = {split: rng.permutation(balance(labels[split], limits[split], rng)) for split in limits}
-    planned = {split: _planned(of_split[split], n, wanted[split], seed) for split in wanted}
-    n_test = max(min(scale.test_patches_per_candidate, scale.max_test_patches // max(len(of_split["test"]), 1)), 1)
-    planned["test"] = _planned(of_split["test"], n_test, np.arange(n_test * len(of_split["test"])), seed)
-    check_labels("patches", {split: np.array([p.candidate.label for p in planned[split]]) for split in SPLITS})
-    return planned
+def patch_key(position: int, name: str) -> str:
+    """The key of the `position`-th record of a split: it sorts as the positions do, and tells what the patch is of."""
+    return datum_key(position, re.sub(r"[^A-Za-z0-9._/-]", "-", name))
 
 
 def build_databases(
     planned: Mapping[str, Sequence[PlannedPatch]],
-    image_paths: Mapping[str, Path],
+    sources: Mapping[str, Any],
+    cut: Cut,
     folder: Path,
     *,
     size: int,
@@ -90,17 +74,18 @@ def build_databases(
 ) -> dict[str, Any]:
     """Cut the planned patches; write the databases, patches.csv and manifest.json to `folder`, whole or not at all.
 
-    image_paths: frame_id -> image. facts: what the manifest records besides. Returns the manifest. Every frame is
-    decoded once; pixels pass through a spool file as large as the databases, so memory stays small and keys rise.
-    Raises DataError if the disk is full.
+    planned: split -> patches in the order of their keys. sources: source_id -> what `cut` opens (a path, say). facts:
+    what the manifest records besides. Returns the manifest. Every source is opened once; pixels pass through a spool
+    file as large as the databases, so memory stays small and keys rise. The same plan gives the same databases for
+    any number of workers. Raises DataError if the disk is full.
     """
     everything = [(split, patch) for split in SPLITS for patch in planned[split]]
     with whole_folder(folder) as partial_folder, disk_full_is_data_error(folder):
         spool = partial_folder / "spool"
         with spool.open("wb") as handle:
             os.posix_fallocate(handle.fileno(), 0, len(everything) * size * size * 3)
-        jobs = _jobs([patch for _, patch in everything], image_paths)
-        for _ in ordered_map(partial(cut_patches, spool=spool, size=size), jobs, workers, "patches"):
+        jobs = _jobs([patch for _, patch in everything], sources)
+        for _ in ordered_map(partial(cut_patches, cut=cut, spool=spool, size=size), jobs, workers, "patches"):
             pass
         pixels = np.memmap(spool, np.uint8, mode="r", shape=(len(everything), size, size, 3))
         databases, first = {}, 0
@@ -111,11 +96,12 @@ def build_databases(
             first += len(planned[split])
         del pixels
         spool.unlink()
-        write_csv(partial_folder / "patches.csv", PATCH_COLUMNS, (_patch_row(*item) for item in everything))
+        columns = (*FIRST_COLUMNS, *everything[0][1].columns)
+        write_csv(partial_folder / "patches.csv", columns, (_patch_row(*item) for item in everything))
         manifest = {
             **facts,
             "counts": {split: _counts(planned[split]) for split in SPLITS},
-            "groups": {split: sorted({patch.candidate.group_id for patch in planned[split]}) for split in SPLITS},
+            "groups": {split: sorted({patch.group_id for patch in planned[split]}) for split in SPLITS},
             "databases": databases,
             "patches_csv_sha256": file_digest(partial_folder / "patches.csv"),
         }
@@ -123,56 +109,42 @@ def build_databases(
     return read_json(folder / MANIFEST)
 
 
-def cut_patches(job: FrameJob, spool: Path, size: int) -> None:
-    """Decode one frame and write its patches, (size, size, 3) uint8 RGB each, to their slots of the spool file."""
-    image_rgb = read_image_rgb(job.image_path)
+def cut_patches(job: SourceJob, cut: Cut, spool: Path, size: int) -> None:
+    """Open one source and write its patches to their slots of the spool file."""
     with spool.open("r+b", buffering=0) as handle:
-        for slot, box_xyxy_px, transform in job.patches:
-            patch = extract(image_rgb, box_xyxy_px, transform, size)
+        for slot, patch in zip(job.slots, cut(job.source, job.specs, size), strict=True):
+            if patch.shape != (size, size, 3) or patch.dtype != np.uint8:
+                raise ValueError(f"a patch is {patch.dtype} {patch.shape}, expected uint8 ({size}, {size}, 3)")
             os.pwrite(handle.fileno(), patch.tobytes(), slot * patch.nbytes)
 
 
-def _planned(candidates: Sequence[Candidate], n: int, wanted: np.ndarray, seed: int) -> list[PlannedPatch]:
-    transforms = {index: choose_transforms(candidates[index].candidate_id, n, seed) for index in set(wanted // n)}
-    planned = []
-    for position, number in enumerate(wanted):
-        candidate = candidates[number // n]
-        name = re.sub(r"[^A-Za-z0-9._/-]", "-", candidate.candidate_id)
-        planned.append(PlannedPatch(datum_key(position, name), candidate, transforms[number // n][number % n]))
-    return planned
-
-
-def _jobs(patches: Sequence[PlannedPatch], image_paths: Mapping[str, Path]) -> list[FrameJob]:
-    of_frame: dict[str, list[tuple[int, BoxXYXY, PatchTransform]]] = defaultdict(list)
+def _jobs(patches: Sequence[PlannedPatch], sources: Mapping[str, Any]) -> list[SourceJob]:
+    slots_of: dict[str, list[int]] = defaultdict(list)
     for slot, patch in enumerate(patches):
-        of_frame[patch.candidate.frame_id].append((slot, patch.candidate.box_xyxy_px, patch.transform))
-    return [FrameJob(image_paths[frame_id], tuple(cuts)) for frame_id, cuts in of_frame.items()]
+        slots_of[patch.source_id].append(slot)
+    return [
+        SourceJob(sources[source_id], tuple(slots), tuple(patches[slot].spec for slot in slots))
+        for source_id, slots in slots_of.items()
+    ]
 
 
 def _records(planned: Sequence[PlannedPatch], patches_rgb: np.ndarray) -> Iterator[tuple[str, bytes]]:
     for patch, pixels in zip(planned, patches_rgb, strict=True):
-        yield patch.key, encode_datum(pixels, patch.candidate.label)
+        yield patch.key, encode_datum(pixels, patch.label)
 
 
 def _patch_row(split: str, patch: PlannedPatch) -> dict[str, Any]:
-    return {
-        "key": patch.key,
-        "label": patch.candidate.label,
-        "group_id": patch.candidate.group_id,
-        "split": split,
-        "candidate_id": patch.candidate.candidate_id,
-        "frame_id": patch.candidate.frame_id,
-        **transform_columns(patch.transform),
-    }
+    return {"key": patch.key, "label": patch.label, "group_id": patch.group_id, "split": split, **patch.columns}
 
 
 def _counts(planned: Sequence[PlannedPatch]) -> dict[str, int]:
-    n_positive = sum(patch.candidate.label for patch in planned)
+    """Patches of both kinds, groups, and for every column x_id of patches.csv how many x there are."""
+    n_positive = sum(patch.label > 0 for patch in planned)
+    ids = [name for name in planned[0].columns if name.endswith("_id")] if planned else []
     return {
         "patches": len(planned),
         "positive": n_positive,
         "negative": len(planned) - n_positive,
-        "candidates": len({patch.candidate.candidate_id for patch in planned}),
-        "frames": len({patch.candidate.frame_id for patch in planned}),
-        "groups": len({patch.candidate.group_id for patch in planned}),
+        **{f"{name.removesuffix('_id')}s": len({patch.columns[name] for patch in planned}) for name in ids},
+        "groups": len({patch.group_id for patch in planned}),
     }

@@ -18,7 +18,7 @@ def read_datums(lmdb_path: Path | str) -> Iterator[tuple[str, int, np.ndarray]]:
     path = Path(lmdb_path)
     if not (path / "data.mdb").is_file():
         raise DataError(
-            f"{path} is not an LMDB: it has no data.mdb. Build the databases with `python -m data_prep.polyp`."
+            f"{path} is not an LMDB: it has no data.mdb. Build the databases with `python -m data_prep.<application>`."
         )
     with lmdb.open(str(path), readonly=True, lock=False, readahead=True) as environment, environment.begin() as txn:
         for key, value in txn.cursor():

@@ -50,7 +50,7 @@ def read_manifest(patches: Path) -> dict[str, Any]:
     """manifest.json of a patches folder. DataError if it is missing or its patches.csv has another hash."""
     path = patches / MANIFEST
     if not path.is_file():
-        raise DataError(f"{path} is missing: the databases are not built. Run `python -m data_prep.polyp`.")
+        raise DataError(f"{path} is missing: the databases are not built. Run `python -m data_prep.<application>`.")
     manifest = read_json(path)
     found = file_digest(patches / "patches.csv")
     if found != manifest["patches_csv_sha256"]:

@@ -1,11 +1,10 @@
-"""How much data a run prepares: sizes that fit a test, a demonstration on two cores, and the paper."""
+"""How much data a run of the polyp application prepares: sizes for a test, a demonstration on two cores, the paper."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from layerwise.applications import APPLICATIONS
-from layerwise.nearest import lookup
 
 _POLYP = APPLICATIONS["polyp"]
 
@@ -40,8 +39,3 @@ SCALES = {
         Scale("paper", 0.5, 120, 120, _POLYP.n_train_patches, _POLYP.n_validation_patches, 2_000_000),
     )
 }
-
-
-def get_scale(name: str) -> Scale:
-    """The preset of that name; UsageError with the nearest name if there is none."""
-    return lookup("scale", name, SCALES)

@@ -76,17 +76,19 @@ def check_no_leak(group_splits: Iterable[tuple[str, str]]) -> None:
             )
 
 
-def balance(labels: np.ndarray, limit: int, rng: np.random.Generator) -> np.ndarray:
+def balance(labels: np.ndarray, limit: int, rng: np.random.Generator, n_classes: int = 2) -> np.ndarray:
     """Indices (K,) int64, rising, of a balanced subset: positives kept, negatives thinned at random to as many.
 
-    labels: (N,) of 0 and 1. limit: most patches in all; only where it is smaller than twice the positives are these
-    thinned too. Where the negatives are the fewer, all are kept and the positives too.
+    labels: (N,) of 0 (negative) to n_classes - 1. Of several positive classes each is thinned to the rarest. limit:
+    most patches in all; only where it is smaller are the positives thinned too. Where the negatives are the fewer, all
+    are kept and the positives too.
     """
+    counts = np.bincount(labels, minlength=n_classes)
+    n_each = min(int(counts[1:].min()), limit // n_classes)
     parts = []
-    n_positive = min(int(np.sum(labels == 1)), limit // 2)
-    for label in (1, 0):
+    for label in (*range(1, n_classes), 0):
         having = np.flatnonzero(labels == label)
-        parts.append(rng.choice(having, min(n_positive, len(having)), replace=False))
+        parts.append(rng.choice(having, min(n_each, len(having)), replace=False))
     return np.sort(np.concatenate(parts))
 
 

@@ -58,5 +58,5 @@ def disk_full_is_data_error(target: Path) -> Iterator[None]:
         free_mib = shutil.disk_usage(there).free >> 20
         raise DataError(
             f"{target}: the disk is full ({free_mib} MiB are free at {there}); nothing was left behind. Free some "
-            "space, or ask for fewer patches with --patches-per-candidate."
+            "space, or ask for fewer patches (the command's --help names the options)."
         ) from error

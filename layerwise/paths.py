@@ -19,6 +19,6 @@ def dataset_dir(application: str, data: Path | str | None, scale: str, seed: int
     return base / application / f"{source.name}-{hashlib.sha256(str(source).encode()).hexdigest()[:8]}"
 
 
-def patches_dir(dataset: Path, size: int) -> Path:
-    """The databases of (size, size) patches of a data set."""
-    return dataset / f"patches-{size}"
+def patches_dir(dataset: Path, size: int, fraction: float = 1.0) -> Path:
+    """The databases of (size, size) patches of a data set, or those with a fraction of the training set."""
+    return dataset / (f"patches-{size}" if fraction == 1 else f"patches-{size}-fraction{fraction:g}")

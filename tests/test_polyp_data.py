@@ -247,7 +247,7 @@ def test_a_changed_patches_csv_is_noticed(prepared: tuple[Path, Path, dict[str, 
 
 
 def test_missing_databases_say_what_to_run(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"python -m data_prep\.polyp"):
+    with pytest.raises(DataError, match=r"python -m data_prep\.<application>"):
         read_manifest(tmp_path)
 
 
