@@ -28,7 +28,7 @@ IMAGES := caffe-cpu caffe-gpu recaffe
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup test lint caffe models source-weights prototxt bench bench-gpu clean distclean $(POLYP) $(IMAGES:%=docker-%)
+.PHONY: help setup test lint caffe models source-weights prototxt bench bench-gpu conformance clean distclean $(POLYP) $(IMAGES:%=docker-%)
 
 help: ## this list
 	@echo 'make <target> [KNOB=value ...]'
@@ -91,6 +91,9 @@ bench: setup ## seconds per training step, recaffe against real Caffe (BENCH_ARG
 bench-gpu: setup ## the tests that need a CUDA device, and the seconds there
 	$(RUN) pytest -m gpu $(TEST_ARGS)
 	$(VENV)/bin/python recaffe/benchmarks/step.py --device gpu --net alexnet --batch 128 --first-learning conv1
+
+conformance: setup ## measure recaffe against real Caffe and write the tables of recaffe/README.md (five minutes)
+	OMP_NUM_THREADS=1 $(VENV)/bin/python recaffe/tests/conformance.py
 
 clean: ## remove caches; runs, data and the environment stay
 	rm -rf .pytest_cache .ruff_cache .hypothesis .benchmarks build dist *.egg-info recaffe/build recaffe/*.egg-info

@@ -7,6 +7,7 @@ say so where they are missing. Source: python/caffe/io.py.
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -20,9 +21,11 @@ Array = NDArray[Any]
 def blobproto_to_array(blob: Any, return_diff: bool = False) -> Array:
     """The data (or diff) of a BlobProto, float64 in its shape; of old files in four axes."""
     values = np.array(blob.diff if return_diff else blob.data, dtype=np.float64)
-    if any(blob.HasField(name) for name in ("num", "channels", "height", "width")):
-        return values.reshape(blob.num, blob.channels, blob.height, blob.width)
-    return values.reshape(tuple(blob.shape.dim))
+    is_old = any(blob.HasField(name) for name in ("num", "channels", "height", "width"))
+    shape = (blob.num, blob.channels, blob.height, blob.width) if is_old else tuple(blob.shape.dim)
+    if min(shape, default=0) < 0 or math.prod(shape) != values.size:
+        raise ValueError(f"a BlobProto of shape {shape} has {values.size} values")
+    return values.reshape(shape)
 
 
 def array_to_blobproto(arr: Array, diff: Array | None = None) -> Any:

@@ -48,6 +48,10 @@ class Graph:
     """
 
     def __init__(self, net: Any) -> None:
+        if net.layers:
+            raise NetError(
+                f"the net {net.name!r} has {len(net.layers)} `layers` of an old form; upgrade it first, as read_net"
+            )
         self.name: str = net.name
         self.nodes: list[Node] = []
         self.blobs: list[Blob] = []

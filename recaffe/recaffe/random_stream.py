@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from recaffe.ziggurat import GUARD, unit_normals
 
 F32 = np.float32
+_TWISTER_WORDS = 624  # of a Mersenne Twister's state
 _LEAST_FILL = 1024  # chosen: words drawn at once for small requests
 _MOST_FILL = 2**16  # chosen: words turned into normal numbers at once, so that they stay in the cache
 
@@ -37,9 +38,16 @@ class RandomStream:
         return {**twister["state"], "unread": self._unread.copy()}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Continue where another stream stood when `state` was taken."""
-        self._twister.set_state({"bit_generator": "MT19937", "state": {"key": state["key"], "pos": state["pos"]}})
-        self._unread = np.array(state["unread"], dtype=np.uint32)
+        """Continue where another stream stood when `state` was taken. Raises ValueError if it is damaged."""
+        key, unread = np.asarray(state["key"], np.uint32), np.array(state["unread"], np.uint32)
+        pos = int(state["pos"])
+        if key.shape != (_TWISTER_WORDS,) or not 0 <= pos <= _TWISTER_WORDS or unread.ndim != 1:
+            raise ValueError(  # numpy itself would read beyond the words
+                f"the state of a random stream has words of shape {key.shape}, position {pos} and unread words of "
+                f"shape {unread.shape}; expected {_TWISTER_WORDS} words, a position among them, and a list"
+            )
+        self._twister.set_state({"bit_generator": "MT19937", "state": {"key": key, "pos": pos}})
+        self._unread = unread
 
     def words(self, count: int) -> NDArray[np.uint32]:
         """The next `count` words, uint32 (count,). Source: caffe_rng_rand."""

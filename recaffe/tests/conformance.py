@@ -2,7 +2,7 @@
 
 Runs the tests beside this file, with 100 random nets per layer type; those that compare with real Caffe report their
 errors through the fixture `conform`. A row without a measurement or a stated reason makes the command fail. Needs real
-Caffe (make caffe); columns of CUDA are filled on a machine that has a CUDA device. About 15 minutes on two cores.
+Caffe (make caffe); columns of CUDA are filled on a machine that has a CUDA device. About five minutes on two cores.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ def render(errors: Errors) -> str:
         raise SystemExit("no measurement, and no reason in REASONS, for\n" + "\n".join(empty))
     versions = f"torch {torch.__version__}, numpy {numpy.__version__}"
     text = (
-        f"Written by `python recaffe/tests/conformance.py` ({versions}; real Caffe 1.0 of Debian 11 with OpenBLAS).\n"
+        f"Written by `make conformance` ({versions}; real Caffe 1.0 of Debian 11 with OpenBLAS).\n"
         "Each number is the worst error found over cases, random nets and training sessions, relative to the largest\n"
         "value of the array in question; `equal` means to the last bit, or the same text.\n"
     )

@@ -20,6 +20,9 @@ def test_blobproto_holds_an_array_and_its_diff():
     assert np.array_equal(io.blobproto_to_array(blob, return_diff=True), values / 2)
     with pytest.raises(ValueError, match="diff has the shape"):
         io.array_to_blobproto(values, values[0])
+    blob.shape.dim[0] = -1
+    with pytest.raises(ValueError, match=r"shape \(-1, .* has"):
+        io.blobproto_to_array(blob)
 
 
 def test_old_blobproto_has_four_axes():

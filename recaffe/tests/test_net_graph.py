@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import recaffe
+from recaffe.proto import caffe_pb2, text
 
 DATA = 'layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 2 dim: 3 } } }\n'
 LABEL = 'layer { name: "label" type: "Input" top: "label" input_param { shape { dim: 2 } } }\n'
@@ -156,3 +157,9 @@ def test_weights_that_cannot_be_shared_are_refused(second, problem, make_net):
 def test_net_that_does_not_fit_together_is_refused(text, problem, make_net):
     with pytest.raises(recaffe.NetError, match=problem):
         make_net(DATA + text)
+
+
+def test_old_layers_that_nobody_upgraded_are_refused_and_not_left_out():
+    param = text.parse("name: 'old' layers { name: 'a' type: RELU }", caffe_pb2.NetParameter)
+    with pytest.raises(recaffe.NetError, match="'old' has 1 `layers` of an old form"):
+        recaffe.Net.from_param(param)

@@ -99,3 +99,13 @@ def test_impossible_distributions_are_refused():
         stream.gaussian(1, 0, 0)
     with pytest.raises(ValueError, match=r"probability of 1\.5"):
         stream.bernoulli(1, 1.5)
+
+
+@pytest.mark.parametrize(
+    "damage", [{"pos": 625}, {"pos": -1}, {"key": np.zeros(3, np.uint32)}, {"unread": np.zeros((2, 2))}]
+)
+def test_damaged_state_is_refused_and_the_stream_goes_on(damage):
+    stream = RandomStream(1)
+    with pytest.raises(ValueError, match="the state of a random stream has"):
+        stream.set_state({**stream.state(), **damage})
+    assert stream.word() == RandomStream(1).word()

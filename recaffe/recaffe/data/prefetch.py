@@ -22,7 +22,6 @@ State = Mapping[str, np.ndarray]
 """Where a batch begins, as arrays: places in the source, and random streams."""
 
 _MOST_AHEAD = 1024  # chosen: batches made ahead; more would only fill the memory
-_TWISTER_WORDS = 624  # in the state of a Mersenne Twister
 
 
 @dataclass(frozen=True)
@@ -164,6 +163,7 @@ def set_stream_state(name: str, stream: RandomStream | None, state: State) -> No
         key, pos, unread = (np.asarray(state[f"{name}_{part}"]) for part in ("key", "pos", "unread"))
     except KeyError:
         raise DataError(f"the state of the data layer has no random stream {name!r}; was it another net?") from None
-    if key.shape != (_TWISTER_WORDS,) or pos.shape or not 0 <= pos <= _TWISTER_WORDS or unread.ndim != 1:
-        raise DataError(f"the state of the data layer's random stream {name!r} is damaged")
-    stream.set_state({"key": key, "pos": int(pos), "unread": unread})
+    try:
+        stream.set_state({"key": key, "pos": pos, "unread": unread})
+    except (ValueError, TypeError) as error:
+        raise DataError(f"the state of the data layer's random stream {name!r} is damaged: {error}") from None
