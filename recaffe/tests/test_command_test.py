@@ -144,7 +144,7 @@ def test_device_query_has_caffes_layout():
 def test_without_a_gpu_device_query_says_so_and_fails(monkeypatch, capsys):
     monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
     assert main(["device_query"]) == 1
-    assert "--gpu all: PyTorch finds no CUDA device here" in capsys.readouterr().err
+    assert "there is no GPU: PyTorch finds no CUDA device here" in capsys.readouterr().err
     assert main(["device_query", "-gpu", "1"]) == 1
     assert "there is no GPU 1; PyTorch finds 0" in capsys.readouterr().err
 

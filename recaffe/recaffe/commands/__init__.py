@@ -68,7 +68,10 @@ def _run(name: str, arguments: list[str]) -> int:
     with _log_on_stderr():
         try:
             return module.main(arguments)
-        except (CaffeError, OSError) as error:
+        except OSError as error:
+            log.critical("%s: %s", error.filename or name, error.strerror or error)
+            return 1
+        except CaffeError as error:
             log.critical("%s", error)
             return 1
         except KeyboardInterrupt:

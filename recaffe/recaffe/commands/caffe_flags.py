@@ -56,7 +56,7 @@ def gpus(asked: str) -> list[int]:
 
         found = torch.cuda.device_count()
         if not found:
-            raise CaffeError("--gpu all: PyTorch finds no CUDA device here; leave --gpu out to compute on the CPU")
+            raise CaffeError("there is no GPU: PyTorch finds no CUDA device here")
         return list(range(found))
     names = asked.split(",") if asked else []
     wrong = [name for name in names if not name.strip().isdecimal()]
