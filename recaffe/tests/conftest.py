@@ -159,6 +159,19 @@ def conform() -> Callable[[str, str, str, float], None]:
 
 
 @pytest.fixture
+def gpu() -> Iterator[None]:
+    """Compute on a GPU during the test; skips it where there is none."""
+    import torch
+
+    if not torch.cuda.is_available():
+        pytest.skip("PyTorch finds no CUDA device")
+    recaffe.set_device(0)
+    recaffe.set_mode_gpu()
+    yield
+    recaffe.set_mode_cpu()
+
+
+@pytest.fixture
 def make_net(tmp_path: Path) -> Callable[..., recaffe.Net]:
     """`make_net(prototxt text, phase=TRAIN)`: the net, with the random stream at seed 7."""
 

@@ -14,18 +14,6 @@ CASES = sorted((Path(__file__).parent / "cases").glob("*/*.prototxt"))
 TOLERANCE = 1e-3  # of each array's largest value: cuDNN adds in another order
 
 
-@pytest.fixture
-def gpu():
-    import torch
-
-    if not torch.cuda.is_available():
-        pytest.skip("PyTorch finds no CUDA device")
-    recaffe.set_device(0)
-    recaffe.set_mode_gpu()
-    yield
-    recaffe.set_mode_cpu()
-
-
 @pytest.mark.parametrize("case", CASES, ids=[path.stem for path in CASES])
 def test_layer_on_gpu_computes_what_real_caffe_computed(case, gpu, oracle, recorded, conform):
     if case.stem in ("dropout", "dropout_in_place"):

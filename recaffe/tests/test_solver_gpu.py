@@ -21,18 +21,6 @@ layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip2" bottom: "label" top: 
 DROPOUT = 'layer { name: "drop" type: "Dropout" bottom: "ip1" top: "ip1" }'
 
 
-@pytest.fixture
-def gpu():
-    import torch
-
-    if not torch.cuda.is_available():
-        pytest.skip("PyTorch finds no CUDA device")
-    recaffe.set_device(0)
-    recaffe.set_mode_gpu()
-    yield
-    recaffe.set_mode_cpu()
-
-
 def fill(solver):
     numbers = np.random.RandomState(0)
     solver.net.blobs["data"].data[...] = numbers.randn(8, 6)
