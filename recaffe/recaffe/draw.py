@@ -155,4 +155,4 @@ def _pydot() -> Any:
     try:
         return importlib.import_module("pydot")
     except ImportError:
-        raise ImportError("drawing nets needs pydot: pip install 'recaffe[draw]'") from None
+        raise ImportError("drawing nets needs pydot: pip install pydot") from None

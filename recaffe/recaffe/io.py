@@ -230,4 +230,4 @@ def _needed(module: str) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError:
-        raise ImportError(f"reading and resizing images needs {module}: pip install 'recaffe[images]'") from None
+        raise ImportError(f"reading and resizing images needs {module}: pip install scikit-image scipy") from None

@@ -101,5 +101,5 @@ def test_what_is_no_database_is_refused_by_name(tmp_path: Path, backend: int):
 
 def test_without_plyvel_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "plyvel", None)
-    with pytest.raises(DatabaseError, match=r"needs plyvel: pip install 'recaffe\[leveldb\]'"):
+    with pytest.raises(DatabaseError, match=r"needs plyvel: pip install plyvel"):
         open_cursor(tmp_path, LEVELDB)

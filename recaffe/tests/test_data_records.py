@@ -73,5 +73,5 @@ def test_bytes_that_are_no_datum_are_refused():
 
 def test_without_opencv_the_extra_is_named(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "cv2", None)
-    with pytest.raises(DataError, match=r"needs OpenCV: pip install 'recaffe\[images\]'"):
+    with pytest.raises(DataError, match=r"needs OpenCV: pip install opencv-python-headless"):
         values_of(_datum(encoded=True))

@@ -111,7 +111,7 @@ def test_mean_of_one_value_keeps_it_at_any_size():
 @pytest.mark.parametrize(("module", "channels"), [("skimage.transform", 3), ("scipy.ndimage", 2)])
 def test_missing_image_library_is_named(module: str, channels: int, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(ImportError, match=rf"needs {module}: pip install 'recaffe\[images\]'"):
+    with pytest.raises(ImportError, match=rf"needs {module}: pip install scikit-image scipy"):
         io.resize_image(np.arange(12.0 * channels).reshape(3, 4, channels), (2, 2))
 
 

@@ -23,7 +23,7 @@ def opencv() -> Any:
     try:
         return importlib.import_module("cv2")
     except ImportError:
-        raise DataError("reading images needs OpenCV: pip install 'recaffe[images]'") from None
+        raise DataError("reading images needs OpenCV: pip install opencv-python-headless") from None
 
 
 def decode(data: bytes, flag: int) -> Image:

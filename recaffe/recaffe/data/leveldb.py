@@ -69,7 +69,7 @@ def _open(source: Path) -> _Opened:
         plyvel = importlib.import_module("plyvel")
     except ImportError:
         raise DatabaseError(
-            f"{source}: reading a LevelDB needs plyvel: pip install 'recaffe[leveldb]'; or make an LMDB of it and say "
+            f"{source}: reading a LevelDB needs plyvel: pip install plyvel; or make an LMDB of it and say "
             "`backend: LMDB`"
         ) from None
     if not source.exists():
