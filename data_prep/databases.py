@@ -24,6 +24,7 @@ from data_prep.splits import SPLITS
 from data_prep.whole_folder import disk_full_is_data_error, whole_folder
 from layerwise.files import file_digest, read_json, write_csv, write_json
 
+_LONGEST_NAME = 400  # LMDB's keys have at most 511 bytes
 FIRST_COLUMNS = ("key", "label", "group_id", "split")
 
 # Cuts all patches of one source, in the order of the specs: (size, size, 3) uint8 RGB each. It opens the source once,
@@ -59,7 +60,7 @@ class SourceJob:
 
 def patch_key(position: int, name: str) -> str:
     """The key of the `position`-th record of a split: it sorts as the positions do, and tells what the patch is of."""
-    return datum_key(position, re.sub(r"[^A-Za-z0-9._/-]", "-", name))
+    return datum_key(position, re.sub(r"[^A-Za-z0-9._/-]", "-", name)[-_LONGEST_NAME:])
 
 
 def build_databases(

@@ -27,7 +27,11 @@ class Group:
 
 
 def split_by_group(
-    groups: Sequence[Group], seed: int, test_fraction: float, val_fraction: float = VALIDATION_FRACTION
+    groups: Sequence[Group],
+    seed: int,
+    test_fraction: float,
+    val_fraction: float = VALIDATION_FRACTION,
+    positives: str = "lesions",
 ) -> dict[str, str]:
     """group_id -> "train", "val" or "test", of whole groups.
 
@@ -35,6 +39,7 @@ def split_by_group(
     becomes val (0: none, for validation at patch level). Groups with and without lesions are drawn apart, so that
     every split has its share of both; each draw takes groups in an order shuffled by `seed` until the fraction of
     frames is met as closely as whole groups allow.
+    positives: what n_lesions counts, for the error's text.
     Raises DataError if a group is given twice with different native splits, or a split gets no group with a lesion.
     """
     check_no_leak((group.group_id, group.native_split) for group in groups)
@@ -46,7 +51,7 @@ def split_by_group(
         free = [group for group in groups if group.group_id not in assigned and (group.n_lesions > 0) == with_lesions]
         if with_lesions and len(free) < len(needed):
             raise DataError(
-                f"{len(free)} groups with lesions are left for the splits {', '.join(needed)}, each of which needs "
+                f"{len(free)} groups with {positives} are left for the splits {', '.join(needed)}, each of which needs "
                 "one. Add groups (videos), or let train and val share groups with --patch-level-validation."
             )
         free = [free[i] for i in rng.permutation(len(free))]

@@ -28,14 +28,21 @@ class Patient:
 
 
 def draw_patient(
-    seed: np.random.SeedSequence, length: float, polyp_ease: tuple[float, ...], difficulty: float
+    seed: np.random.SeedSequence,
+    length: float,
+    polyp_ease: tuple[float, ...],
+    difficulty: float,
+    skin_seed: np.random.SeedSequence | None = None,
 ) -> Patient:
     """A patient whose colon is inspected over `length` units, with one polyp for each of `polyp_ease`.
 
     polyp_ease: each polyp's place in [0, 1] from hard to easy. difficulty: in [0, 1]; more of it means more knobs and
     stool, closer to the polyps' shape and colour, and polyps that are smaller, flatter and of less contrast.
+    skin_seed: of the mucosa's look, where several stretches are to be one patient's.
     """
     anatomy, skin_rng, growth, clutter = (np.random.default_rng(child) for child in seed.spawn(4))
+    if skin_seed is not None:
+        skin_rng = np.random.default_rng(skin_seed)
     bend, radius, skin = draw_bend(anatomy), draw_radius(anatomy), draw_skin(skin_rng)
     start = float(anatomy.uniform(0, PERIOD / 2))
     sites = _polyp_sites(growth, start, length, len(polyp_ease))
