@@ -10,6 +10,7 @@ import numpy as np
 from data_prep.intima_phantom.anatomy import DEPTH_STEP_MM, WIDTH_STEP_MM, Wall
 from data_prep.intima_phantom.subject import Array, Scanner
 
+PULSE_DELAY = 1.0  # in axial sigmas; chosen: the steepest rise of the grey level is then at the interface
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
@@ -39,16 +40,16 @@ def picture(scanner: Scanner, envelope_db: Array, screen: Screen) -> Array:
     pixel = scanner.pixel_mm
     height, width = int(scanner.depth_mm / pixel), int(scanner.width_mm / pixel)
     grey = np.clip((envelope_db + scanner.gain_db) / scanner.dynamic_range_db + 0.92, 0, 1) ** scanner.curve
-    # A sample (i, j) lies at ((i + 0.5) steps); the same for pixels.
-    to_samples = np.array(
+    # A pulse begins at the interface that returns it, so its middle comes later: readers trace the leading edge.
+    delay_mm = PULSE_DELAY * scanner.axial_sigma_mm
+    # Sample (i, j) lies at (i + 0.5, j + 0.5) steps, pixels likewise. Of two rows per pixel the mean is shown, lest
+    # speckle should alias.
+    fine = np.array(
         [
             [pixel / WIDTH_STEP_MM, 0, 0.5 * pixel / WIDTH_STEP_MM - 0.5],
-            [0, pixel / DEPTH_STEP_MM, 0.5 * pixel / DEPTH_STEP_MM - 0.5],
+            [0, 0.5 * pixel / DEPTH_STEP_MM, (0.25 * pixel - delay_mm) / DEPTH_STEP_MM - 0.5],
         ]
     )
-    # Two samples per pixel along the depth: the finer rows are averaged, so that speckle does not alias.
-    fine = to_samples.copy()
-    fine[1] = [0, pixel / DEPTH_STEP_MM / 2, 0.25 * pixel / DEPTH_STEP_MM - 0.5]
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     rows = cv2.warpAffine(
         grey.astype(np.float32), fine, (width, 2 * height), flags=flags, borderMode=cv2.BORDER_REPLICATE

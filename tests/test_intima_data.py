@@ -1,0 +1,225 @@
+"""From regions to databases: patches lie where their label says, subjects stay whole, what is damaged is listed."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from data_prep import intima, intima_rois
+from data_prep.fractions import reduce_training
+from data_prep.intima_handcrafted import best_pairs, detect_boundaries
+from data_prep.intima_patches import (
+    FAR_UM,
+    WIDEST_BAND_PX,
+    WINDOW_UM,
+    cut,
+    find_places,
+    plan_patches,
+    resample,
+)
+from data_prep.intima_readers import find_reader
+from data_prep.intima_rois import PlannedRoi, read_rois
+from data_prep.lmdb_reader import read_datums
+from layerwise.errors import DataError, UsageError
+from layerwise.files import read_csv
+
+LIMITS = {"train": 90, "val": 30, "test": 60}
+
+
+def region(name: str, group: str, split: str, li: float = 40.0, pixel_um: float = 60.0) -> PlannedRoi:
+    columns = np.arange(30, 60)
+    return PlannedRoi(
+        name, group, split, Path("none"), pixel_um, 20, 80, columns, np.full(30, li), np.full(30, li + 12)
+    )
+
+
+REGIONS = [region(f"r{k}", f"s{k}", split) for k, split in enumerate(("train", "train", "train", "val", "test"))]
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """data/intima/<dataset> of the smallest phantom."""
+    home = tmp_path_factory.mktemp("intima")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(home)
+        intima.prepare(intima.parse_options(["--scale", "smoke", "--workers", "1"]))
+    return home / "data" / "intima" / "phantom-seed0-smoke"
+
+
+def test_a_patch_is_centred_on_the_place_it_is_of() -> None:
+    """A pixel that stands out appears in the middle of the patch about it, as large as its pixel is."""
+    image = np.full((200, 300), 100, np.uint8)
+    image[90, 140] = 200
+    for pixel_um in (46.0, 60.0, 74.0):
+        raster = resample(image, pixel_um, (80, 100), (120, 160), 131)
+        patch = raster.patch(90, 140, 131) - 100.0
+        i, j = np.mgrid[:131, :131]
+        centre = (i * patch).sum() / patch.sum(), (j * patch).sum() / patch.sum()
+        assert centre == pytest.approx((65, 65), abs=0.6)
+        assert patch.sum() / 100 == pytest.approx((pixel_um / (WINDOW_UM / 131)) ** 2, rel=0.05)
+
+
+def test_patches_reach_over_the_border_of_the_image_by_reflection() -> None:
+    image = np.arange(100, dtype=np.uint8)[:, None].repeat(100, axis=1)
+    raster = resample(image, 60.0, (0, 99), (0, 99), 131)
+    patch = raster.patch(0, 0, 131)
+    assert patch.shape == (131, 131)
+    assert np.abs(patch[::-1].astype(int) - patch).max() <= 2  # about row 0
+
+
+def test_places_lie_on_their_boundary_or_far_from_both() -> None:
+    places = find_places(REGIONS[:3], 90, np.random.default_rng(0))
+    assert np.all(places.row_px[places.label == 1] == 40)
+    assert np.all(places.row_px[places.label == 2] == 52)
+    none = places.row_px[places.label == 0]
+    assert np.all(np.minimum(np.abs(none - 40), np.abs(none - 52)) * 60 >= FAR_UM)
+    assert {len(places.row_px[places.label == label]) for label in range(3)} == {90}
+
+
+def test_rows_beside_the_line_are_taken_only_as_columns_run_out() -> None:
+    for wanted, band in ((90, 0), (91, 1), (270, 1), (271, 2), (9999, WIDEST_BAND_PX)):
+        places = find_places(REGIONS[:3], wanted, np.random.default_rng(0))
+        assert set(places.offset_px[places.label == 1]) == set(range(-band, band + 1))
+        assert np.all(places.row_px[places.label == 1] - 40 == places.offset_px[places.label == 1])
+
+
+def test_every_class_has_as_many_patches_and_every_subject_one_split() -> None:
+    planned = plan_patches(REGIONS, LIMITS, 0, False)
+    for split, patches in planned.items():
+        labels = [patch.label for patch in patches]
+        assert [labels.count(label) for label in range(3)] == [LIMITS[split] // 3] * 3
+        assert {patch.group_id for patch in patches} <= {roi.group_id for roi in REGIONS if roi.split == split}
+        keys = [patch.key for patch in patches]
+        assert keys == sorted(set(keys))
+    assert planned == plan_patches(REGIONS, LIMITS, 0, False)
+
+
+def test_reduced_to_one_subject() -> None:
+    reduced = reduce_training([(roi.split, roi.group_id, "") for roi in REGIONS], 0.05, 0, unit="subject")
+    planned = plan_patches(REGIONS, LIMITS, 0, False, reduced)
+    assert len({patch.group_id for patch in planned["train"]}) == 1
+    assert planned["test"] == plan_patches(REGIONS, LIMITS, 0, False)["test"]
+
+
+def test_patch_level_validation_shares_subjects_but_no_patch() -> None:
+    regions = [replace(roi, split="train" if roi.split == "val" else roi.split) for roi in REGIONS]
+    planned = plan_patches(regions, LIMITS, 0, True)
+    assert (len(planned["train"]), len(planned["val"])) == (96, 24)
+    places = [{(p.source_id, p.spec) for p in planned[split]} for split in ("train", "val")]
+    assert not places[0] & places[1]
+
+
+def test_a_split_without_regions_is_refused() -> None:
+    with pytest.raises(DataError, match="the val split has 0 regions"):
+        plan_patches([roi for roi in REGIONS if roi.split != "val"], LIMITS, 0, False)
+
+
+def test_the_databases_hold_grey_patches_cut_at_their_places(prepared: Path) -> None:
+    rows = read_csv(prepared / "patches-131" / "patches.csv")
+    assert list(rows[0]) == ["key", "label", "group_id", "split", "roi_id", "column_px", "row_px", "offset_px"]
+    test = [row for row in rows if row["split"] == "test"]
+    records = list(read_datums(prepared / "patches-131" / "test_lmdb"))
+    assert [key for key, _, _ in records] == [row["key"] for row in test]
+    sources = {roi.roi_id: roi for roi in read_rois(prepared / "rois")}
+    for (_, label, pixels), row in list(zip(records, test, strict=True))[::40]:
+        assert label == int(row["label"])
+        assert np.array_equal(pixels[0], pixels[1])
+        assert np.array_equal(pixels[0], pixels[2])
+        roi = sources[row["roi_id"]]
+        (alone,) = cut((roi.path, roi.pixel_um), [(float(row["row_px"]), float(row["column_px"]))], 131)
+        assert (
+            np.abs(alone[..., 0].astype(int) - pixels[0]).mean() < 12
+        )  # rasters of one place and of many differ by < 1 px
+
+
+def test_boundaries_are_written_for_experts_and_for_the_handcrafted_rival(prepared: Path) -> None:
+    truth, rival = (read_csv(prepared / "rois" / f"{name}.csv") for name in ("boundaries", "handcrafted"))
+    assert [(row["roi_id"], row["column_px"]) for row in truth] == [(row["roi_id"], row["column_px"]) for row in rival]
+    off = np.array(
+        [[float(a[key]) - float(b[key]) for key in ("li_px", "ma_px")] for a, b in zip(truth, rival, strict=True)]
+    )
+    assert np.abs(off).mean() * 60 < 60
+
+
+def test_a_stage_is_not_done_again(prepared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(prepared.parents[2])
+    files = [
+        prepared / "raw" / "phantom.json",
+        prepared / "rois" / "rois.json",
+        prepared / "patches-131" / "manifest.json",
+    ]
+    before = [path.stat().st_mtime_ns for path in files]
+    intima.prepare(intima.parse_options(["--scale", "smoke", "--workers", "1"]))
+    assert [path.stat().st_mtime_ns for path in files] == before
+
+
+def test_few_damaged_regions_are_listed_and_many_are_refused(prepared: Path, tmp_path: Path) -> None:
+    refs = find_reader(prepared / "raw").index(prepared / "raw")
+    damaged = replace(refs[0], pixel_path=tmp_path / "no_CF.txt")
+    arguments = {"seed": 0, "test_fraction": 0.4, "val_fraction": 0.2, "facts": {}, "workers": 1}
+    record = intima_rois.build_rois([damaged, *refs[1:]], tmp_path / "rois", **arguments)
+    (skipped,) = read_csv(tmp_path / "rois" / "skipped.csv")
+    assert record["skipped"] == 1
+    assert skipped["roi_id"] == refs[0].roi_id
+    assert "no_CF.txt" in skipped["reason"]
+    with pytest.raises(DataError, match="2 of 12 regions cannot be used"):
+        intima_rois.build_rois([damaged, damaged, *refs[2:]], tmp_path / "again", **arguments)
+    assert not (tmp_path / "again").exists()
+
+
+def test_dynamic_programming_finds_the_best_sequence_of_pairs() -> None:
+    rng = np.random.default_rng(0)
+    li_score, ma_score = rng.random((2, 5, 4))
+    best = -np.inf, ((), ())
+    pairs = [(a, b) for a in range(5) for b in range(5) if 1 <= b - a <= 3]
+    routes: list[tuple[tuple[int, int], ...]] = [(pair,) for pair in pairs]
+    for _ in range(3):
+        routes = [
+            (*route, pair)
+            for route in routes
+            for pair in pairs
+            if abs(pair[0] - route[-1][0]) <= 1 and abs(pair[1] - route[-1][1]) <= 1
+        ]
+    for route in routes:
+        moves = sum(abs(p[0] - q[0]) + abs(p[1] - q[1]) for p, q in itertools.pairwise(route))
+        total = sum(li_score[a, c] + ma_score[b, c] for c, (a, b) in enumerate(route)) - 0.1 * moves
+        best = max(best, (total, tuple(zip(*route, strict=True))))
+    li, ma = best_pairs(li_score, ma_score, 1, 3, 0.1)
+    assert (tuple(li), tuple(ma)) == best[1]
+
+
+def test_the_rival_finds_drawn_boundaries_within_half_a_pixel() -> None:
+    rows, x = np.arange(60)[:, None], np.arange(92)
+    li, ma = 25 + 0.03 * x, 37 + 0.03 * x
+    image = (
+        5
+        + 150 * np.clip(rows - li + 0.5, 0, 1)
+        - 110 * np.clip(rows - li - 2.5, 0, 1)
+        + 200 * np.clip(rows - ma + 0.5, 0, 1)
+    )
+    found_li, found_ma = detect_boundaries(np.clip(image, 0, 255).astype(np.uint8), 60.0)
+    assert np.abs(found_li - li).mean() < 0.5
+    assert np.abs(found_ma - ma).mean() < 0.5
+
+
+def test_a_region_too_low_for_a_wall_is_refused() -> None:
+    with pytest.raises(ValueError, match="4 rows"):
+        detect_boundaries(np.zeros((4, 50), np.uint8), 60.0)
+
+
+@pytest.mark.parametrize("arguments", [["--scale", "huge"], ["--max-train-patches", "2"], ["--fraction", "0"]])
+def test_wrong_options_are_refused(arguments: list[str]) -> None:
+    with pytest.raises(UsageError):
+        intima.parse_options(arguments)
+
+
+def test_a_folder_that_nobody_reads_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pictures").mkdir()
+    with pytest.raises(DataError, match="none of the layouts"):
+        intima.prepare(intima.parse_options(["--data", "pictures"]))
+    assert [path.name for path in tmp_path.iterdir()] == ["pictures"]
