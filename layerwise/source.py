@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import prod
 
 from recaffe.proto.files import ProtoFileError, read_caffemodel
-from recaffe.proto.upgrade import UpgradeError
+from recaffe.proto.upgrade_v0 import UpgradeError
 
 from layerwise.errors import ModelError
 from layerwise.nets import NETS
