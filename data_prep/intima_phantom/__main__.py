@@ -1,4 +1,4 @@
-"""python -m data_prep.intima_phantom --out DIR --seed 0 --scale smoke|demo|paper --difficulty 0.5"""
+"""python -m data_prep.intima_phantom --out DIR --seed 0 --scale smoke|demo|paper --difficulty 0.7"""
 
 from __future__ import annotations
 
