@@ -9,11 +9,11 @@ RUN := $(VENV)/bin/python -m
 export OMP_WAIT_POLICY ?= PASSIVE
 
 # Knobs: each is passed on as an option, and only if it is set.
-# ENGINE DATA WEIGHTS NET SEED EPOCHS BATCH SCALE DATA_SEED; RESUME=1 goes on with a run, RESTART=1 begins it again.
+# ENGINE DATA WEIGHTS NET SEED EPOCHS BATCH SCALE DATA_SEED FRACTION; RESUME=1 goes on with a run, RESTART=1 begins it again.
 # $(call option,--name,VARIABLE)
 option = $(if $($(2)),$(1) '$($(2))')
 DATA_OPTIONS = $(call option,--data,DATA) $(call option,--scale,SCALE)
-RUN_OPTIONS = $(call option,--engine,ENGINE) $(call option,--seed,SEED)
+RUN_OPTIONS = $(call option,--engine,ENGINE) $(call option,--seed,SEED) $(call option,--fraction,FRACTION)
 TRAIN_OPTIONS = $(RUN_OPTIONS) $(DATA_OPTIONS) $(call option,--data-seed,DATA_SEED) $(call option,--weights,WEIGHTS) \
     $(call option,--net,NET) $(call option,--epochs,EPOCHS) $(call option,--batch,BATCH) $(if $(RESUME),--resume) $(if $(RESTART),--restart)
 
@@ -21,22 +21,23 @@ TRAIN_OPTIONS = $(RUN_OPTIONS) $(DATA_OPTIONS) $(call option,--data-seed,DATA_SE
 SCHEMES := finetune-fc8 finetune-fc7 finetune-fc6 \
     finetune-conv5 finetune-conv4 finetune-conv3 finetune-conv2 finetune-conv1 \
     scratch-gaussian scratch-xavier scratch-msra
-POLYP := $(addprefix polyp-,$(SCHEMES))
-NOT_YET := embolism frames intima
+BUILT := polyp frames
+NOT_YET := embolism intima
+EXPERIMENTS := $(foreach application,$(BUILT),$(addprefix $(application)-,$(SCHEMES)))
 IMAGES := caffe-cpu caffe-gpu recaffe
 
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup test lint caffe models source-weights prototxt bench bench-gpu conformance clean distclean $(POLYP) $(IMAGES:%=docker-%)
+.PHONY: help setup test lint caffe models source-weights prototxt bench bench-gpu conformance clean distclean $(EXPERIMENTS) $(IMAGES:%=docker-%)
 
 help: ## this list
 	@echo 'make <target> [KNOB=value ...]'
 	@echo
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
 	@echo
-	@echo 'One whole experiment, from frames to FROC curve and report:'
-	@printf '  %s\n' $(POLYP)
+	@echo 'One whole experiment, from raw images to curve and report:'
+	@printf '  %s\n' $(EXPERIMENTS)
 	@echo 'Images with everything in them (docs/docker.md):'
 	@printf '  %s\n' $(IMAGES:%=docker-%)
 	@echo
@@ -45,6 +46,7 @@ help: ## this list
 	@echo '  DATA=/path             your own images instead of the phantom'
 	@echo '  WEIGHTS=bvlc_alexnet   source weights by name, or the path of a .caffemodel;  NET=alexnet|alexnet_half'
 	@echo '  SEED=0  EPOCHS=5  BATCH=64  and of the data set  DATA_SEED=0, of the phantom  SCALE=smoke|demo|paper'
+	@echo '  FRACTION=0.25          of the training set (polyp: of its videos; frames: of its frames), nested'
 	@echo '  RESUME=1               go on with an interrupted run;  RESTART=1 begins it again and keeps the old folder'
 	@echo 'Knobs of the set-up: PYTHON=python3.12  VENV=.venv  PIP_ARGS="--extra-index-url ..."  TEST_ARGS="-k name"  DOCKER=podman  DOCKER_ARGS='
 
@@ -102,18 +104,22 @@ clean: ## remove caches; runs, data and the environment stay
 distclean: clean ## clean, and remove .venv and .caffe; runs and data stay
 	rm -rf $(VENV) .caffe
 
-$(POLYP): polyp-%: setup
-	$(RUN) data_prep.polyp $(DATA_OPTIONS) $(call option,--seed,DATA_SEED) $(call option,--net,NET)
-	$(RUN) tools.train polyp $* $(TRAIN_OPTIONS)
-	$(RUN) tools.predict polyp $* $(RUN_OPTIONS)
-	$(RUN) eval.report polyp $* $(RUN_OPTIONS)
+# $(1): an application. Its four stages; a scheme that does not exist is answered with those that do.
+define experiment
+$(addprefix $(1)-,$(SCHEMES)): $(1)-%: setup
+	$$(RUN) data_prep.$(1) $$(DATA_OPTIONS) $$(call option,--seed,DATA_SEED) $$(call option,--net,NET) $$(call option,--fraction,FRACTION)
+	$$(RUN) tools.train $(1) $$* $$(TRAIN_OPTIONS)
+	$$(RUN) tools.predict $(1) $$* $$(RUN_OPTIONS)
+	$$(RUN) eval.report $(1) $$* $$(RUN_OPTIONS)
 
-polyp-%:
-	@printf '%s\n' 'make: there is no scheme "$*". The schemes, from shallow to deep, and from scratch:' \
-	    $(SCHEMES:%='  polyp-%') >&2; exit 2
+$(1)-%:
+	@printf '%s\n' 'make: there is no scheme "$$*". The schemes, from shallow to deep, and from scratch:' \
+	    $$(SCHEMES:%='  $(1)-%') >&2; exit 2
+endef
+$(foreach application,$(BUILT),$(eval $(call experiment,$(application))))
 
 $(addsuffix -%,$(NOT_YET)):
-	@printf '%s\n' 'make: $@ cannot run yet: of the applications only polyp is built; $(NOT_YET) have their prototxt' \
+	@printf '%s\n' 'make: $@ cannot run yet: of the applications only $(BUILT) are built; $(NOT_YET) have their prototxt' \
 	    '  (prototxt/<application>/), but no data preparation.' >&2; exit 2
 
 $(IMAGES:%=docker-%): docker-%:

@@ -25,13 +25,11 @@ def sensitivity_replicates(
 
     matches: M candidates. group: (M,) int, the group 0 .. G-1 of each candidate.
     lesions_per_group, images_per_group: (G,) int; they are drawn with their group, as the candidates are, and a group
-    drawn twice counts as two. Every group has at least one image; it may have no lesion and no candidate.
+    drawn twice counts as two. A group may have no lesion, no image or no candidate.
     fps_per_image: (T,) rates at which to read each redrawn curve, as `froc.sensitivity_at`; inf accepts everything.
-    Returns (n_replicates, T) float64. A replicate that drew no lesion has no sensitivity: its row is NaN.
-    Raises ValueError if a group has no image.
+    Returns (n_replicates, T) float64. A replicate that drew no lesion has no sensitivity, and one that drew no image no
+    rate of false positives: its row is NaN.
     """
-    if np.any(images_per_group < 1):
-        raise ValueError(f"group {int(np.argmin(images_per_group))} has no image")
     n_groups = len(images_per_group)
     draws = np.random.default_rng(seed).multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=n_replicates)
 
@@ -45,7 +43,7 @@ def sensitivity_replicates(
     for column, rate in enumerate(fps_per_image):
         accepted = _last_row_within(false, draws, images, rate)
         hits = np.einsum("rg,rg->r", draws, found[accepted])
-        np.divide(hits, lesions, out=result[:, column], where=lesions > 0)
+        np.divide(hits, lesions, out=result[:, column], where=(lesions > 0) & (images > 0))
     return result
 
 
@@ -81,7 +79,7 @@ def _last_row_within(false: np.ndarray, draws: np.ndarray, images: np.ndarray, r
     high = np.full(len(draws), len(false) - 1)
     while np.any(low < high):
         middle = (low + high + 1) // 2
-        within = np.einsum("rg,rg->r", draws, false[middle]) / images <= rate
+        within = np.einsum("rg,rg->r", draws, false[middle]) / np.maximum(images, 1) <= rate
         low = np.where(within, middle, low)
         high = np.where(within, high, middle - 1)
     return low

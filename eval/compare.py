@@ -12,22 +12,38 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from eval.operating_points import COLUMNS
 from eval.report_page import PHANTOM_WARNING
 from eval.tables import read_table
+from layerwise.applications import get_application
 from layerwise.errors import DataError, UsageError, exit_code_main
 from layerwise.files import read_json
 from layerwise.run_folder import RunFolder
 from layerwise.schemes import SCHEMES
 
-SHOWN_FPS_PER_IMAGE = (0.1, 1.0)
+
+@dataclass(frozen=True)
+class Shown:
+    """What is shown of a kind of curve: sensitivity at which values of which column, and which area."""
+
+    rate_column: str
+    rates: tuple[float, ...]
+    rate_unit: str
+    auc_key: str
+    auc_of: str
+
+
+SHOWN = {
+    "froc": Shown("fps_per_image", (0.1, 1.0), "FP", "auc_candidates", "candidate"),
+    "roc": Shown("false_positive_rate", (0.1, 0.2), "FPR", "auc_frames", "frame"),
+}
 
 
 @dataclass(frozen=True)
 class RunResult:
-    """The numbers of one evaluated run. sensitivity: in the order of SHOWN_FPS_PER_IMAGE."""
+    """The numbers of one evaluated run. curve: of its application. sensitivity: in the order of SHOWN's rates."""
 
     line: tuple[str, str, str]  # scheme, engine, net: what one line of the table stands for
+    curve: str
     seed: int
     database: str
     is_phantom: bool
@@ -42,17 +58,20 @@ def read_result(folder: Path) -> RunResult:
     run, evaluation = RunFolder(folder).read_run(), folder / "evaluation.json"
     if not evaluation.is_file():
         raise DataError(f"{folder} is trained but not evaluated: run `python -m eval.report {folder}` first")
-    points = read_table(folder / "operating_points.csv", COLUMNS, "python -m eval.report")
-    at = {float(row["fps_per_image"]): float(row["sensitivity"]) for row in points}
+    curve = get_application(run["application"]).curve
+    shown = SHOWN[curve]
+    points = read_table(folder / "operating_points.csv", (shown.rate_column, "sensitivity"), "python -m eval.report")
+    at = {float(row[shown.rate_column]): float(row["sensitivity"]) for row in points}
     return RunResult(
         line=(run["scheme"], run["engine"]["name"], run["net"]),
+        curve=curve,
         seed=run["seed"],
         database=run["data"]["manifest_sha256"],
         is_phantom=run["data"]["is_phantom"],
         best_iteration=run["best_iteration"],
         val_auc=run["best_val_auc"],
-        test_auc=read_json(evaluation)["auc_candidates"],
-        sensitivity=tuple(at[fps] for fps in SHOWN_FPS_PER_IMAGE),
+        test_auc=read_json(evaluation)[shown.auc_key],
+        sensitivity=tuple(at[rate] for rate in shown.rates),
     )
 
 
@@ -65,8 +84,9 @@ def comparison(results: Sequence[RunResult]) -> str:
     lines: dict[tuple[str, str, str], list[RunResult]] = defaultdict(list)
     for result in results:
         lines[result.line].append(result)
-    heads = ["scheme", "engine", "net", "seeds", "best at", "validation AUC", "candidate AUC"]
-    heads += [f"sens. at {fps:g} FP" for fps in SHOWN_FPS_PER_IMAGE]
+    shown = SHOWN[results[0].curve]
+    heads = ["scheme", "engine", "net", "seeds", "best at", "validation AUC", f"{shown.auc_of} AUC"]
+    heads += [f"sens. at {rate:g} {shown.rate_unit}" for rate in shown.rates]
     table = [heads]
     order = list(SCHEMES)
     for line in sorted(lines, key=lambda line: (order.index(line[0]), line[1:])):
@@ -79,7 +99,7 @@ def comparison(results: Sequence[RunResult]) -> str:
                 f"{min(iterations)}-{max(iterations)}",
                 mean_and_range([run.val_auc for run in runs]),
                 mean_and_range([run.test_auc for run in runs]),
-                *(mean_and_range([run.sensitivity[k] for run in runs]) for k in range(len(SHOWN_FPS_PER_IMAGE))),
+                *(mean_and_range([run.sensitivity[k] for run in runs]) for k in range(len(shown.rates))),
             ]
         )
     widths = [max(len(row[column]) for row in table) for column in range(len(heads))]

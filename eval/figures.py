@@ -89,12 +89,16 @@ def froc_figure(
 
 
 @matplotlib.rc_context(STYLE)
-def roc_figure(curves: Sequence[tuple[str, RocCurve]], note: str) -> str:
-    """True against false positive rate, one curve per (legend text, curve), at most two."""
+def roc_figure(curves: Sequence[tuple[str, RocCurve]], note: str, points: Sequence[OperatingPoint] = ()) -> str:
+    """True against false positive rate, one curve per (legend text, curve), at most two.
+
+    points: where the 95 % bars of the first curve stand.
+    """
     figure, axes = _axes(note)
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, linestyle=":")
     for (label, curve), color, style in zip(curves, (BLUE, ORANGE), ("-", "--"), strict=False):
         axes.plot(curve.false_positive_rate, curve.true_positive_rate, color=color, linestyle=style, label=label)
+    _bars(axes, points)
     axes.set(xlim=(-0.01, 1), ylim=(0, 1.02), xlabel="false positive rate", ylabel="true positive rate")
     axes.legend(loc="lower right")
     return _svg(figure, "ROC curves")

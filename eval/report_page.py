@@ -2,86 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import jinja2
 from markupsafe import Markup
 
-from eval.evaluation import Evaluation
-from eval.operating_points import OperatingPoint
-from eval.split_counts import SplitCounts
-from eval.worst_errors import WorstErrors
-from layerwise.applications import Application
-
 PHANTOM_WARNING = "PHANTOM DATA: synthetic images. These numbers say nothing about clinical performance."
 
 # chosen: below this, a percentile interval over groups is known to be too narrow, and the report says so.
 FEW_GROUPS = 10
 
-# What a reader wants spelled out where the data set's files have a name only.
-HIT_CRITERIA = {
-    "centre-in-ground-truth": "A candidate hits a lesion if the centre of its box lies in the lesion's ground truth."
-}
 
+def render(template: str, *, figures: dict[str, str], **context: Any) -> str:
+    """The page. Every text from a file is escaped; a key that run.json lacks is an error, not an empty cell.
 
-@dataclass(frozen=True)
-class Cost:
-    """What the training took. None where train.csv or run.json does not have it."""
-
-    training_seconds: float | None
-    validation_seconds: float | None
-    iterations: int
-    epochs: float
-    images_per_s: float | None
-
-
-@dataclass(frozen=True)
-class ReportPage:
-    """Everything the template shows.
-
-    image: what the application calls one (frame, volume). figures: name -> inline SVG element. worst_at: the point of
-    `worst`. detector: hit_criterion and fitted_on.
+    figures: name -> inline SVG element. context: whatever the template shows.
     """
-
-    run: dict[str, Any]
-    application: Application
-    image: str
-    evaluation: Evaluation
-    splits: Sequence[SplitCounts]
-    figures: dict[str, str]
-    worst: WorstErrors
-    worst_at: OperatingPoint
-    detector: dict[str, Any]
-    cost: Cost
-
-    def render(self) -> str:
-        """The page. Every text from a file is escaped; a key that run.json lacks is an error, not an empty cell."""
-        environment = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(Path(__file__).parent),
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        environment.filters.update(share=share, rate=rate, count=count, duration=duration)
-        return environment.get_template("report.html.jinja").render(
-            run=self.run,
-            application=self.application,
-            evaluation=self.evaluation,
-            splits=self.splits,
-            figures={name: Markup(svg) for name, svg in self.figures.items()},  # ours, made by matplotlib
-            worst=self.worst,
-            worst_at=self.worst_at,
-            image=self.image,
-            hit_criterion=HIT_CRITERIA.get(self.detector["hit_criterion"], self.detector["hit_criterion"]),
-            detector=self.detector,
-            cost=self.cost,
-            few_groups=FEW_GROUPS,
-            phantom_warning=PHANTOM_WARNING,
-        )
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(share=share, rate=rate, count=count, duration=duration)
+    return environment.get_template(template).render(
+        figures={name: Markup(svg) for name, svg in figures.items()},  # ours, made by matplotlib
+        few_groups=FEW_GROUPS,
+        phantom_warning=PHANTOM_WARNING,
+        **context,
+    )
 
 
 def share(value: float | None, digits: int = 3) -> str:

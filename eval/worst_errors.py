@@ -160,12 +160,29 @@ def _cut_uri(path: Path, left: float, top: float, side: float) -> str:
 
     A report about scores that are at hand must not fail because frames have since been moved.
     """
-    # np.fromfile and imdecode instead of imread, which prints its own warning about a missing file.
-    encoded = np.fromfile(path, np.uint8) if path.is_file() else np.zeros(0, np.uint8)
-    frame = cv2.imdecode(encoded, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION) if encoded.size else None
+    frame = _frame(path)
     if frame is None:
         return ""
     pixels = min(round(side), MAX_TILE_PX)
     shift = np.array([[pixels / side, 0, -left * pixels / side], [0, pixels / side, -top * pixels / side]])
     tile = cv2.warpAffine(frame, shift, (pixels, pixels), flags=cv2.INTER_AREA)
-    return "data:image/png;base64," + base64.b64encode(cv2.imencode(".png", tile)[1].tobytes()).decode("ascii")
+    return _uri(tile)
+
+
+def thumbnail_uri(path: Path) -> str:
+    """The whole frame, at most MAX_TILE_PX wide and high, as a PNG data URI; "" if it cannot be read as an image."""
+    frame = _frame(path)
+    if frame is None:
+        return ""
+    factor = min(1.0, MAX_TILE_PX / max(frame.shape[:2]))
+    return _uri(cv2.resize(frame, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA))
+
+
+def _frame(path: Path) -> np.ndarray | None:
+    # np.fromfile and imdecode instead of imread, which prints its own warning about a missing file.
+    encoded = np.fromfile(path, np.uint8) if path.is_file() else np.zeros(0, np.uint8)
+    return cv2.imdecode(encoded, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION) if encoded.size else None
+
+
+def _uri(image: np.ndarray) -> str:
+    return "data:image/png;base64," + base64.b64encode(cv2.imencode(".png", image)[1].tobytes()).decode("ascii")

@@ -14,7 +14,8 @@ from layerwise.errors import UsageError
 from layerwise.files import read_json, write_csv, write_json
 
 TRAIN_COLUMNS = ("iteration", "epoch", "lr", "loss", "val_auc", "images_per_s")
-SCORE_COLUMNS = ("key", "group_id", "label", "score", "candidate_id", "frame_id")
+# Of scores.csv the first; those of patches.csv that end in _id follow.
+SCORE_COLUMNS = ("key", "group_id", "label", "score")
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,10 @@ class RunFolder:
     path: Path
 
     @classmethod
-    def of(cls, runs: Path, application: str, scheme: str, engine: str, seed: int) -> RunFolder:
-        return cls(runs / application / scheme / f"{engine}-seed{seed}")
+    def of(cls, runs: Path, application: str, scheme: str, engine: str, seed: int, fraction: float = 1.0) -> RunFolder:
+        """fraction: of the training set that was used."""
+        name = f"{engine}-seed{seed}" if fraction == 1 else f"{engine}-seed{seed}-fraction{fraction:g}"
+        return cls(runs / application / scheme / name)
 
     @property
     def run_json(self) -> Path:

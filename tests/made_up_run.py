@@ -53,7 +53,7 @@ def make_run(root: Path, *, is_phantom=True, n_groups=6, frames_per_group=5, siz
     write_csv(folder / "lesions.csv", LESION_COLUMNS, tables["lesions"])
     write_csv(folder / "candidates.csv", CANDIDATE_COLUMNS, tables["candidates"])
     write_json(folder / "detector.json", {"hit_criterion": "centre-in-ground-truth", "fitted_on": "train"})
-    write_csv(run / "scores.csv", SCORE_COLUMNS, patch_scores(tables["candidates"], rng))
+    write_csv(run / "scores.csv", (*SCORE_COLUMNS, "candidate_id", "frame_id"), patch_scores(tables["candidates"], rng))
     write_csv(run / "train.csv", TRAIN_COLUMNS, train_rows(rng))
     write_json(run / "run.json", run_record(dataset, is_phantom))
     return run

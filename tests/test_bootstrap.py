@@ -87,9 +87,13 @@ def test_no_candidates_gives_sensitivity_zero():
     assert (replicates == 0.0).all()
 
 
-def test_group_without_image_is_an_error():
-    with pytest.raises(ValueError, match="group 1 has no image"):
-        sensitivity_replicates(*random_study(1)[:3], np.array([3, 0, 2, 1]), (1.0,))
+def test_a_draw_without_image_has_no_rate_and_is_left_out():
+    """Group 0 has the only image and group 1 the only lesion: half of the draws have both, a quarter each one."""
+    study = Matches(np.array([0.9]), np.array([0])), np.array([1]), np.array([0, 1]), np.array([1, 0])
+    replicates = sensitivity_replicates(*study, (0.5,), n_replicates=400, seed=3)
+    without = np.isnan(replicates[:, 0])
+    assert 0.4 < without.mean() < 0.6
+    assert (replicates[~without] == 1.0).all()
 
 
 def test_interval_is_the_central_part_of_the_replicates():

@@ -10,7 +10,7 @@ from layerwise.errors import DataError
 
 def result(scheme: str, seed: int, test_auc: float, database: str = "a", is_phantom: bool = True) -> RunResult:
     return RunResult(
-        (scheme, "recaffe", "alexnet_half"), seed, database, is_phantom, 10 * seed, 0.9, test_auc, (0.5, 0.8)
+        (scheme, "recaffe", "alexnet_half"), "froc", seed, database, is_phantom, 10 * seed, 0.9, test_auc, (0.5, 0.8)
     )
 
 

@@ -125,6 +125,29 @@ def test_a_reduced_set_has_fewer_training_frames_in_its_own_folder(
     assert used[0.25] < used[0.5]
 
 
+def test_patch_level_validation_shares_videos_with_train_but_not_with_test(
+    prepared: tuple[Path, Path, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, _, _ = prepared
+    monkeypatch.chdir(tmp_path)
+    _, made = frames.prepare(options(root, patch_level_validation=True))
+    train, val, test = (set(made["groups"][split]) for split in SPLITS)
+    assert val <= train
+    assert not train & test
+    n_train, n_val = made["counts"]["train"]["patches"], made["counts"]["val"]["patches"]
+    assert n_val == round(0.2 * (n_train + n_val))
+
+
+def test_the_rarer_class_is_kept_whole_whichever_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    root = draw_set(tmp_path / "set")
+    for video in range(8):
+        (root / "non-informative" / f"v{video}" / "1.png").unlink()
+    _, made = frames.prepare(options(root))
+    assert made["counts"]["train"]["positive"] == made["counts"]["train"]["negative"]
+    assert made["counts"]["train"]["negative"] == 2 * 4 * made["counts"]["train"]["groups"]
+
+
 def test_two_workers_make_the_same_databases_as_one(
     prepared: tuple[Path, Path, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

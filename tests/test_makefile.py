@@ -24,6 +24,7 @@ KNOBS = [
     "BATCH",
     "SCALE",
     "DATA_SEED",
+    "FRACTION",
     "RESUME",
     "RESTART",
     "VENV",
@@ -59,13 +60,19 @@ def test_plain_make_is_help() -> None:
     assert make().stdout == make("help").stdout
 
 
-def test_an_experiment_is_data_training_prediction_report() -> None:
-    assert commands("polyp-finetune-conv4") == [
-        "data_prep.polyp",
-        "tools.train polyp finetune-conv4",
-        "tools.predict polyp finetune-conv4",
-        "eval.report polyp finetune-conv4",
+@pytest.mark.parametrize("application", ["polyp", "frames"])
+def test_an_experiment_is_data_training_prediction_report(application: str) -> None:
+    assert commands(f"{application}-finetune-conv4") == [
+        f"data_prep.{application}",
+        f"tools.train {application} finetune-conv4",
+        f"tools.predict {application} finetune-conv4",
+        f"eval.report {application} finetune-conv4",
     ]
+
+
+def test_a_reduced_training_set_is_named_at_every_stage() -> None:
+    assert all(command.endswith("--fraction '0.1'") or "--fraction '0.1' " in command
+               for command in commands("frames-finetune-conv1", "FRACTION=0.1"))  # fmt: skip
 
 
 def test_knobs_reach_the_commands_that_need_them() -> None:
@@ -95,19 +102,20 @@ def test_the_phantoms_seed_is_not_the_trainings_seed() -> None:
     assert "--data-seed '7'" in train
 
 
-def test_an_unknown_scheme_is_answered_with_the_schemes() -> None:
-    answer = make("polyp-finetune-conv9")
+@pytest.mark.parametrize("application", ["polyp", "frames"])
+def test_an_unknown_scheme_is_answered_with_the_schemes(application: str) -> None:
+    answer = make(f"{application}-finetune-conv9")
     assert answer.returncode == 2
     assert 'no scheme "finetune-conv9"' in answer.stderr
-    assert "polyp-finetune-conv5" in answer.stderr
-    assert "polyp-scratch-msra" in answer.stderr
+    assert f"{application}-finetune-conv5" in answer.stderr
+    assert f"{application}-scratch-msra" in answer.stderr
 
 
-@pytest.mark.parametrize("application", ["embolism", "frames", "intima"])
+@pytest.mark.parametrize("application", ["embolism", "intima"])
 def test_an_application_that_is_not_built_yet_says_so(application: str) -> None:
     answer = make(f"{application}-finetune-conv4")
     assert answer.returncode == 2
-    assert "only polyp is built" in answer.stderr
+    assert "only polyp frames are built" in answer.stderr
 
 
 def test_the_schemes_are_those_of_the_study() -> None:

@@ -54,7 +54,7 @@ def test_tables_have_the_columns_that_others_rely_on(trained):
     _place, folder, _said = trained
     train, scores = read_csv(folder / "train.csv"), read_csv(folder / "scores.csv")
     assert tuple(train[0]) == TRAIN_COLUMNS and train[0]["iteration"] == "1"
-    assert tuple(scores[0]) == SCORE_COLUMNS
+    assert tuple(scores[0]) == (*SCORE_COLUMNS, "candidate_id", "frame_id")
     assert list(read_csv(folder / "froc.csv")[0]) == ["threshold", "fps_per_image", "sensitivity"]
 
 

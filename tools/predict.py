@@ -1,6 +1,6 @@
 """Score the test patches of a trained run with its best snapshot: `python -m tools.predict polyp finetune-conv4`.
 
-Writes scores.csv: every test patch's key, group, label, P(positive), candidate and frame.
+Writes scores.csv: every test patch's key, group, label, P(not background), and the ids that patches.csv gives it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ def main() -> int:
     add_run_options(parser)
     parser.add_argument("--device", default="auto", help="auto, cpu, gpu or the index of a GPU (default: auto)")
     options = parser.parse_args()
-    folder = RunFolder.of(options.runs, options.application, options.scheme, options.engine, options.seed)
+    folder = RunFolder.of(
+        options.runs, options.application, options.scheme, options.engine, options.seed, options.fraction
+    )
     run = folder.read_run()
     database = Path(run["data"]["manifest"]).parent
     if file_digest(run["data"]["manifest"]) != run["data"]["manifest_sha256"]:
@@ -76,6 +78,7 @@ def score_patches(engine_name: str, device: str, folder: RunFolder, patches: Pat
 def write_scores(folder: RunFolder, database: Path, keys: list[str], labels: np.ndarray, scores: np.ndarray) -> None:
     """scores.csv in key order; DataError if patches.csv does not know a key of the database, or another label."""
     patches = {row["key"]: row for row in read_csv(database / "patches.csv") if row["split"] == "test"}
+    ids = [column for column in next(iter(patches.values()), {}) if column.endswith("_id") and column != "group_id"]
     rows = []
     for key, label, score in zip(keys, labels, scores, strict=True):
         patch = patches.get(key)
@@ -83,9 +86,9 @@ def write_scores(folder: RunFolder, database: Path, keys: list[str], labels: np.
             raise DataError(
                 f"{database}: key {key} with label {label} is not in patches.csv; build the databases again"
             )
-        known = {column: patch[column] for column in ("group_id", "candidate_id", "frame_id")}
+        known = {column: patch[column] for column in ("group_id", *ids)}
         rows.append({"key": key, "label": int(label), "score": f"{score:.9g}", **known})
-    write_csv(folder.scores_csv, SCORE_COLUMNS, rows)
+    write_csv(folder.scores_csv, (*SCORE_COLUMNS, *ids), rows)
 
 
 if __name__ == "__main__":

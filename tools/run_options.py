@@ -14,3 +14,4 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--engine", choices=ENGINES, default="recaffe", help="who executes (default: recaffe)")
     parser.add_argument("--seed", type=int, default=0, help="of fillers, dropout and Caffe's stream (default: 0)")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where run folders go (default: runs)")
+    parser.add_argument("--fraction", type=float, default=1.0, help="of the training set, as given to data_prep")

@@ -68,14 +68,14 @@ def main() -> int:
     options = parse_arguments()
     application, scheme, net = get_application(options.application), get_scheme(options.scheme), get_net(options.net)
     engine = open_engine(options.engine)
-    folder = RunFolder.of(options.runs, application.name, scheme.name, engine.name, options.seed)
+    folder = RunFolder.of(options.runs, application.name, scheme.name, engine.name, options.seed, options.fraction)
     weights = resolve_weights(options.weights or default_weights(scheme.copies_source, net.name), net)
     if weights is None and scheme.copies_source:
         raise UsageError(f"scheme {scheme.name} tunes source weights, and WEIGHTS={NO_WEIGHTS} gives none")
     weights = weights if scheme.copies_source else None
     dataset = dataset_dir(application.name, options.data, options.scale, options.data_seed)
-    database = patches_dir(dataset, net.input_size)
-    manifest = read_manifest(database)
+    database = patches_dir(dataset, net.input_size, options.fraction)
+    manifest = read_manifest(database, application.name)
 
     settings = {
         "application": application.name,
@@ -85,6 +85,7 @@ def main() -> int:
         "weights": None if weights is None else asdict(weights),
         "manifest_sha256": file_digest(database / "manifest.json"),
         "seed": options.seed,
+        "fraction": options.fraction,
         "epochs": options.epochs,
         "batch": options.batch or net.train_batch,
         "patience_epochs": options.patience,
@@ -163,12 +164,12 @@ def default_weights(copies_source: bool, net: str) -> str:
     return DEFAULT_WEIGHTS if net == DEFAULT_NET else "bvlc_alexnet"
 
 
-def read_manifest(database: Path) -> dict[str, Any]:
+def read_manifest(database: Path, application: str) -> dict[str, Any]:
     path = database / "manifest.json"
     if not path.is_file():
         raise DataError(
-            f"{path} is not there: the databases are not built. Run `python -m data_prep.polyp` with the same --data, "
-            "--scale, --seed and --net, or `make polyp-<scheme>`, which does."
+            f"{path} is not there: the databases are not built. Run `python -m data_prep.{application}` with the same "
+            f"--data, --scale, --seed, --net and --fraction, or `make {application}-<scheme>`, which does."
         )
     return read_json(path)
 
@@ -180,7 +181,8 @@ def describe_run(settings: dict[str, Any], manifest: dict[str, Any], database: P
     print(f"data     {manifest['dataset']} ({kind}), {short_path(database)}")
     print(f"weights  {weights['name'] + ': ' + weights['description'] if weights else 'none: every layer is filled'}")
     print("run      {application} {scheme}, net {net}, engine {engine}".format(**settings))
-    print("         seed {seed}, batch {batch}, at most {epochs:g} epochs".format(**settings), flush=True)
+    share = "" if settings["fraction"] == 1 else ", {fraction:g} of the training set".format(**settings)
+    print("         seed {seed}, batch {batch}, at most {epochs:g} epochs".format(**settings) + share, flush=True)
 
 
 def regular_validations(files: RunPrototxt) -> set[int]:
