@@ -12,6 +12,7 @@ import pytest
 from data_prep import intima, intima_rois
 from data_prep.fractions import reduce_training
 from data_prep.intima_handcrafted import best_pairs, detect_boundaries
+from data_prep.intima_maps import COLUMN_STEP, ROW_STEP, region_grid, region_patches
 from data_prep.intima_patches import (
     FAR_UM,
     WIDEST_BAND_PX,
@@ -223,3 +224,27 @@ def test_a_folder_that_nobody_reads_leaves_nothing_behind(tmp_path: Path, monkey
     with pytest.raises(DataError, match="none of the layouts"):
         intima.prepare(intima.parse_options(["--data", "pictures"]))
     assert [path.name for path in tmp_path.iterdir()] == ["pictures"]
+
+
+def test_maps_cover_the_region_and_lead_back_to_the_image(prepared: Path) -> None:
+    roi = read_rois(prepared / "rois")[0]
+    grid = region_grid(roi, 131)
+    assert grid.rows_px[0] == roi.top_px
+    assert grid.rows_px[-1] >= roi.bottom_px - 1
+    assert grid.columns_px[-1] >= roi.columns_px[-1]
+    assert np.diff(grid.rows_px) * roi.pixel_um == pytest.approx(ROW_STEP * WINDOW_UM / 131)
+    assert np.diff(grid.columns_px) * roi.pixel_um == pytest.approx(COLUMN_STEP * WINDOW_UM / 131)
+    slanted = roi.top_px + 10 + 0.05 * (grid.columns_px - grid.columns_px[0])
+    found = (slanted - grid.rows_px[0]) / (grid.rows_px[1] - grid.rows_px[0])
+    back = grid.on_columns(found, roi.columns_px)
+    assert back == pytest.approx(roi.top_px + 10 + 0.05 * (roi.columns_px - roi.columns_px[0]))
+
+
+def test_the_patches_of_a_map_are_those_of_the_databases(prepared: Path) -> None:
+    roi = read_rois(prepared / "rois")[0]
+    grid = region_grid(roi, 131)
+    patches = list(region_patches(roi, 131))
+    assert len(patches) == grid.shape[0] * grid.shape[1]
+    specs = [(float(row), float(column)) for row in grid.rows_px for column in grid.columns_px]
+    together = list(cut((roi.path, roi.pixel_um), specs, 131))
+    assert all(np.array_equal(a, b) for a, b in zip(patches, together, strict=True))
