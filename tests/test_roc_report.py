@@ -125,6 +125,13 @@ def test_frames_of_unknown_videos_are_called_so(tmp_path: Path) -> None:
     assert "redraws of whole images" in text
 
 
+def test_a_reduced_training_set_is_named_on_the_page(tmp_path: Path) -> None:
+    run = make_frames_run(tmp_path)
+    write_json(run / "run.json", {**read_json(run / "run.json"), "fraction": 0.05})
+    reported(run)
+    assert "5 % of the training set" in (run / "report.html").read_text(encoding="utf-8")
+
+
 def test_groups_of_one_frame_each_have_intervals() -> None:
     rng = np.random.default_rng(1)
     label = np.arange(60) % 2
