@@ -50,7 +50,7 @@ def cavity_distance(build: Build, z: Array, y: Array, x: Array) -> Array:
     """Signed distance in mm (about) to the inside of the rib cage, negative inside; narrower towards the top."""
     top = np.clip((z - 10) / (CAVITY_TOP_MM - 10), 0, 0.98)
     shrink = np.sqrt(1 - top**2) * build.size
-    wide, deep = 124 * shrink * build.slimness, 84 * shrink
+    wide, deep = 119 * shrink * build.slimness, 84 * shrink
     norm = ((np.abs(x) / wide) ** 2.3 + (np.abs(y + 2) / deep) ** 2.3) ** (1 / 2.3)
     return (norm - 1) * np.minimum(wide, deep)
 

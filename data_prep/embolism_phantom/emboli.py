@@ -15,7 +15,7 @@ from data_prep.embolism_phantom.vessels import Lumen
 KINDS = ("central", "eccentric", "occlusive", "saddle")
 LEAST_VOLUME_MM3 = 15.0  # chosen: about what a reader can point at; smaller pieces are drawn again
 LEAST_VOXELS = 8
-TRIES = 60
+TRIES = 150  # chosen: each in a slightly thicker artery than the one before
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def place_emboli(
     clots: list[Clot] = []
     for wanted in sorted(ease, reverse=True):
         for attempt in range(TRIES):
-            clot = _draw(rng, grid, lumen, arteries, wanted + 0.01 * attempt, difficulty)
+            clot = _draw(rng, grid, lumen, arteries, min(wanted + 0.02 * attempt, 1.1), difficulty)
             if clot is None:
                 continue
             region = clot.core > 0.5
@@ -76,7 +76,7 @@ def _draw(
     rng: np.random.Generator, grid: Grid, lumen: Lumen, arteries: Tree, ease: float, difficulty: float
 ) -> Clot | None:
     """A clot somewhere, or None if the place is outside the volume or it came out too small."""
-    thickness = (1.7 - 0.5 * difficulty) + ease * (5.5 - 1.5 * difficulty)
+    thickness = (2.4 - 0.8 * difficulty) + ease * (5.0 - 1.2 * difficulty)
     start = np.array([branch.radii_mm[len(branch.radii_mm) // 2] for branch in arteries.branches])
     fitting = np.abs(start - thickness) < 0.15 + 0.3 * thickness
     fitting[0] = False

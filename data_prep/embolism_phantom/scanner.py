@@ -26,9 +26,9 @@ class Scanner:
 
 def draw_scanner(rng: np.random.Generator, cava_hu: float, difficulty: float) -> Scanner:
     return Scanner(
-        noise_hu=float(rng.uniform(9, 20) * (0.8 + 0.8 * difficulty)),
+        noise_hu=float(rng.uniform(12, 26) * (0.8 + 0.8 * difficulty)),
         sharpness=float(rng.random()),
-        streak_hu=float(rng.uniform(0.03, 0.1) * max(cava_hu - 250, 0)),
+        streak_hu=float(rng.uniform(0.04, 0.14) * max(cava_hu - 250, 0)),
         beat_mm=float(rng.uniform(0.3, 2.2)),
         breath_mm=float(max(rng.uniform(-1.0, 1.6), 0)),
     )
