@@ -81,6 +81,18 @@ def test_every_drawn_clot_is_proposed_and_points_lie_in_vessels() -> None:
         np.testing.assert_allclose(proposed.points_mm, proposed.points * SPACING)
 
 
+@pytest.mark.parametrize("spacing_mm", [(4.0, 2.5, 2.5), (5.0, 4.5, 4.5)])
+def test_spots_of_one_voxel_are_described(
+    spacing_mm: tuple[float, float, float],
+) -> None:
+    hu, _ = draw_case(np.random.default_rng(6), 3)
+    proposed = propose(hu, spacing_mm)
+    one_voxel = proposed.features[:, 0] < np.log(1.5 * np.prod(spacing_mm))
+    assert one_voxel.any()
+    assert np.isfinite(proposed.features).all()
+    assert np.isfinite(proposed.axes).all()
+
+
 @pytest.mark.parametrize(
     "hu", [np.full(SHAPE, 40, np.int16), empty_chest().astype(np.int16)], ids=["block", "no blood"]
 )

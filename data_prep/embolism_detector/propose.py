@@ -105,14 +105,13 @@ def _describe(
     near = near[np.all((near >= 0) & (near < values.shape), axis=1)]
     spot[tuple(near.T)] = True
     away = distance_mm(~spot, spacing_mm)
-    shell, wide = (away > 0) & (away <= SHELL_MM), (away > 0) & (away <= REACH_MM)
+    shell, wide = _within(away, SHELL_MM), _within(away, REACH_MM)
     bright = vessels.blood[box]
     inner = vessels.smooth_hu[tuple(voxels.T)]
     span = max(vessels.blood_hu - CLOT_HU, 50.0)
     around = float(np.percentile(values[shell], 85))
-    spread = np.sqrt(np.maximum(np.linalg.eigvalsh(np.cov((voxels * spacing_mm).T) + 0.1 * np.eye(3)), 0))
-    if len(voxels) < 2:
-        spread = np.ones(3)
+    offsets = (voxels - voxels.mean(axis=0)) * spacing_mm
+    spread = np.sqrt(np.linalg.eigvalsh(offsets.T @ offsets / len(voxels) + 0.1 * np.eye(3)))
     return [
         float(np.log(len(voxels) * np.prod(spacing_mm))),
         float(np.clip((inner.min() - CLOT_HU) / span, -2, 2)),
@@ -129,3 +128,9 @@ def _describe(
         around / span,
         float(values[wide].std()) / span,
     ]
+
+
+def _within(away_mm: np.ndarray, reach_mm: float) -> np.ndarray:
+    """Bool: what lies round a spot, up to `reach_mm` from it; all that was cut out where nothing does."""
+    around = (away_mm > 0) & (away_mm <= reach_mm)
+    return around if around.any() else np.ones_like(around)

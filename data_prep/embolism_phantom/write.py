@@ -39,7 +39,7 @@ class Scale:
 
 
 SCALES = {
-    "smoke": Scale(9, 1, 22, 160, 128, 285.0, 90.0, (2.0, 2.5)),
+    "smoke": Scale(12, 1, 32, 160, 128, 285.0, 90.0, (2.0, 2.5)),
     # chosen: voxels of 1.2 mm and a chest of 12 cm height, so that a volume is made in a few seconds.
     "demo": Scale(40, 4, 120, 240, 192, 285.0, 120.0, (1.0, 1.25, 1.5)),
     # Paper, section VI-B: 121 volumes with 326 emboli. chosen: pixels as in the public sets.
