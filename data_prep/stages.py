@@ -25,7 +25,9 @@ from layerwise.paths import dataset_dir, patches_dir
 
 _HERE = Path(__file__).parent
 # Of the code that decides what is in the databases, the part that no application owns.
-PATCH_CODE = tuple(_HERE / name for name in ("databases.py", "fractions.py", "lmdb_builder.py", "splits.py"))
+PATCH_CODE = tuple(
+    _HERE / name for name in ("candidate_patches.py", "databases.py", "fractions.py", "lmdb_builder.py", "splits.py")
+)
 _RAW_RECORD = "inputs.json"
 
 

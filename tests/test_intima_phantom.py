@@ -112,7 +112,7 @@ def test_experts_tremble_about_the_truth_and_keep_the_order() -> None:
 
 def test_a_phantom_is_not_made_over_something_else(smoke: Path, tmp_path: Path) -> None:
     assert generate(smoke, seed=3, scale="smoke")["seed"] == 3  # there already
-    with pytest.raises(DataError, match="is not this phantom"):
+    with pytest.raises(DataError, match="holds another phantom: seed is 3, asked for 4"):
         generate(smoke, seed=4, scale="smoke")
     (tmp_path / "note.txt").write_text("mine")
     with pytest.raises(DataError, match="is not empty"):

@@ -13,12 +13,12 @@ import SimpleITK as sitk  # noqa: N813
 from data_prep.embolism_phantom.grid import Array
 from data_prep.embolism_phantom.patient import Plan, scan_patient
 from data_prep.parallel import ordered_map
+from data_prep.phantom_folder import RECORD, holds_phantom
 from data_prep.whole_folder import whole_folder
 from layerwise.errors import DataError, UsageError
 from layerwise.files import read_json, write_json
 
 VERSION = 1  # raised whenever the same seed gives other volumes
-RECORD = "phantom.json"
 DIFFICULTY = 0.25
 # Paper, section VI-B: 127 of 326 emboli were in the test patients.
 TEST_FRACTION = 127 / 326
@@ -112,7 +112,7 @@ def generate(
         "difficulty": difficulty,
         "test_volumes": test,
     }
-    if _holds(root, record):
+    if holds_phantom(root, record):
         return read_json(root / RECORD)
     try:
         with whole_folder(root) as partial:
@@ -149,26 +149,3 @@ def _counts(rng: np.random.Generator, scale: Scale) -> Array:
     weights = rng.gamma(1.5, 1.0, scale.n_patients - scale.n_without)
     more = rng.multinomial(scale.n_emboli - len(weights), weights / weights.sum())
     return rng.permutation(np.concatenate([1 + more, np.zeros(scale.n_without, np.int64)]))
-
-
-def _holds(root: Path, record: dict[str, Any]) -> bool:
-    """True if `root` already is the phantom that `record` asks for; DataError if it is anything else but empty."""
-    if not root.exists() or (root.is_dir() and not any(root.iterdir())):
-        return False
-    if not root.is_dir():
-        raise DataError(f"{root}: is a file; the phantom needs a folder. Give another --out")
-    if not (root / RECORD).is_file():
-        raise DataError(
-            f"{root}: is not empty and has no {RECORD}, so it is no phantom. Give another --out or empty it"
-        )
-    try:
-        found = read_json(root / RECORD)
-    except ValueError as error:
-        raise DataError(f"{root / RECORD}: is not JSON ({error}). Delete {root} and run again") from error
-    for key, wanted in record.items():
-        if not isinstance(found, dict) or found.get(key) != wanted:
-            have = found.get(key) if isinstance(found, dict) else found
-            raise DataError(
-                f"{root}: holds another phantom: {key} is {have!r}, asked for {wanted!r}. Give another --out"
-            )
-    return True

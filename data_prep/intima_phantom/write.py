@@ -13,12 +13,12 @@ import numpy as np
 from data_prep.intima_phantom.image import Picture, Profile, make_picture
 from data_prep.intima_phantom.subject import draw_subject
 from data_prep.parallel import ordered_map
+from data_prep.phantom_folder import RECORD, holds_phantom
 from data_prep.whole_folder import whole_folder
 from layerwise.errors import DataError, UsageError
 from layerwise.files import read_json, write_json
 
 VERSION = 1  # raised whenever the same seed gives other files
-RECORD = "phantom.json"
 TRUTH = "Truth"  # the folder of the lines that no expert knows, beside the experts'; no reader takes it for an expert
 # chosen: here the handcrafted rival loses the lumen-intima in a few regions (48 um on average, half of them under 25);
 # at 0.5 it is off by 24 um on average, as far as two experts are from each other, and leaves a net nothing to gain.
@@ -87,7 +87,7 @@ def generate(
         "difficulty": difficulty,
         "test_subjects": [plan.subject_id for plan in plans[(len(plans) + 1) // 2 :]],
     }
-    if _holds(root, record):
+    if holds_phantom(root, record):
         return read_json(root / RECORD)
     try:
         with whole_folder(root) as partial:
@@ -138,19 +138,3 @@ def _profile_text(profile: Profile, in_two_rows: bool) -> str:
     if in_two_rows:
         return "".join("".join(f"{value:.4f} " for value in row) + "\n" for row in (profile.x_px, profile.y_px))
     return "".join(f"{x:.4f} {y:.4f}\n" for x, y in zip(profile.x_px, profile.y_px, strict=True))
-
-
-def _holds(root: Path, record: dict[str, Any]) -> bool:
-    """True if `root` already is the phantom that `record` asks for; DataError if it is anything else but empty."""
-    if not root.exists() or (root.is_dir() and not any(root.iterdir())):
-        return False
-    if not root.is_dir():
-        raise DataError(f"{root}: is a file; the phantom needs a folder. Give another --out")
-    try:
-        found = read_json(root / RECORD)
-        same = all(found.get(key) == wanted for key, wanted in record.items())
-    except (FileNotFoundError, ValueError, AttributeError):
-        same = False
-    if not same:
-        raise DataError(f"{root}: is not empty and is not this phantom (see {RECORD}). Give another --out or empty it")
-    return True

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from data_prep.parallel import ordered_map
+from data_prep.phantom_folder import RECORD, holds_phantom
 from data_prep.polyp_phantom.fields import Array
 from data_prep.polyp_phantom.video import VideoPlan, render_video
 from data_prep.whole_folder import whole_folder
@@ -19,7 +20,6 @@ from layerwise.files import read_json, write_json
 
 VERSION = 1  # raised whenever the same seed gives other frames
 FRAMES_FOLDER = "CVC-VideoClinicDBtrain_valid"
-RECORD = "phantom.json"
 # chosen: with 0.5 a half-width AlexNet, tuned for five epochs on the demonstration, reached a candidate AUC of 0.79 on
 # test and found a tenth of the polyps at 0.1 false positives a frame: too hard for 4,000 patches to tell schemes apart.
 DIFFICULTY = 0.25
@@ -97,7 +97,7 @@ def generate(
         "difficulty": difficulty,
         "test_videos": [plan.video_id for plan in plans[len(plans) // 2 :]],
     }
-    if _holds(root, record):
+    if holds_phantom(root, record):
         return read_json(root / RECORD)
     try:
         with whole_folder(root) as partial:
@@ -130,26 +130,3 @@ def _write_png(path: Path, image: Array) -> None:
     good, data = cv2.imencode(".png", image, FAST_PNG)
     assert good, "OpenCV's PNG encoder refused an 8-bit image"
     path.write_bytes(data.tobytes())
-
-
-def _holds(root: Path, record: dict[str, Any]) -> bool:
-    """True if `root` already is the phantom that `record` asks for; DataError if it is anything else but empty."""
-    if not root.exists() or (root.is_dir() and not any(root.iterdir())):
-        return False
-    if not root.is_dir():
-        raise DataError(f"{root}: is a file; the phantom needs a folder. Give another --out")
-    if not (root / RECORD).is_file():
-        raise DataError(
-            f"{root}: is not empty and has no {RECORD}, so it is no phantom. Give another --out or empty it"
-        )
-    try:
-        found = read_json(root / RECORD)
-    except ValueError as error:
-        raise DataError(f"{root / RECORD}: is not JSON ({error}). Delete {root} and run again") from error
-    for key, wanted in record.items():
-        if not isinstance(found, dict) or found.get(key) != wanted:
-            have = found.get(key) if isinstance(found, dict) else found
-            raise DataError(
-                f"{root}: holds another phantom: {key} is {have!r}, asked for {wanted!r}. Give another --out"
-            )
-    return True
