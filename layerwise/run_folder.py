@@ -12,6 +12,7 @@ from typing import Any
 
 from layerwise.errors import UsageError
 from layerwise.files import read_json, write_csv, write_json
+from layerwise.schemes import HANDCRAFTED
 
 TRAIN_COLUMNS = ("iteration", "epoch", "lr", "loss", "val_auc", "images_per_s")
 # Of scores.csv the first; those of patches.csv that end in _id follow.
@@ -29,6 +30,11 @@ class RunFolder:
         """fraction: of the training set that was used."""
         name = f"{engine}-seed{seed}" if fraction == 1 else f"{engine}-seed{seed}-fraction{fraction:g}"
         return cls(runs / application / scheme / name)
+
+    @classmethod
+    def of_rival(cls, runs: Path, application: str, seed: int, fraction: float = 1.0) -> RunFolder:
+        """Of the handcrafted rival, which no engine executes."""
+        return cls.of(runs, application, HANDCRAFTED, "rival", seed, fraction)
 
     @property
     def run_json(self) -> Path:

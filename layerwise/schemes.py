@@ -10,6 +10,9 @@ from dataclasses import dataclass
 
 from layerwise.nearest import lookup
 
+# Stands in a scheme's place for the rival without a net (handcrafted/); it is none of SCHEMES.
+HANDCRAFTED = "handcrafted"
+
 LEARNED_LAYERS = ("conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7", "fc8")
 
 # Table II and its text: the rate .001 converged in all four applications; it falls by gamma once per epoch.
