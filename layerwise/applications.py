@@ -23,6 +23,7 @@ class Application:
     curve: which evaluation the paper draws: `froc`, `roc` or `boundary`.
     fp_unit: what the curve's x axis counts, and compared_at: where on it the paper compares two nets.
     score_rule: how patch probabilities become the score of the thing that is judged.
+    reduced_to: the shares of the training set to which the paper reduces it (sections VI and Figures 5 to 8).
     """
 
     name: str
@@ -36,6 +37,7 @@ class Application:
     fp_unit: str
     compared_at: tuple[float, ...]
     score_rule: str
+    reduced_to: tuple[float, ...]
 
     @property
     def n_classes(self) -> int:
@@ -72,6 +74,7 @@ APPLICATIONS: dict[str, Application] = {
             fp_unit="fps_per_frame",
             compared_at=(0.001, 0.01),
             score_rule="mean probability over the patches of a candidate",
+            reduced_to=(0.5, 0.25),
         ),
         Application(
             name="embolism",
@@ -85,6 +88,7 @@ APPLICATIONS: dict[str, Application] = {
             fp_unit="fps_per_volume",
             compared_at=(1.0, 2.0, 3.0, 4.0, 5.0),
             score_rule="mean probability over the patches of a candidate",
+            reduced_to=(0.5, 0.25),
         ),
         Application(
             name="frames",
@@ -98,6 +102,7 @@ APPLICATIONS: dict[str, Application] = {
             fp_unit="false_positive_rate",
             compared_at=(0.10, 0.15, 0.20),
             score_rule="mean probability over the crops of a frame",
+            reduced_to=(0.1, 0.05, 0.01),
         ),
         Application(
             name="intima",
@@ -111,6 +116,7 @@ APPLICATIONS: dict[str, Application] = {
             fp_unit="",
             compared_at=(),
             score_rule="1 - P(background) of a patch",
+            reduced_to=(0.01,),  # a single subject: of every split at least one unit is kept
         ),
     )
 }
