@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Literal
 
 import numpy as np
 
 from eval.froc import Matches
-from eval.thresholds import falling_levels
+from eval.weighted_froc import WeightedFroc
 
 REPLICATES = 2000  # chosen: the end points of a 95 % interval then move by less than 0.01 from seed to seed
+DRAWS_AT_ONCE = 1 << 19  # chosen: numbers in one block of draws (4 MB); it bounds the memory and changes no number
 
 
 def sensitivity_replicates(
@@ -30,56 +32,62 @@ def sensitivity_replicates(
     Returns (n_replicates, T) float64. A replicate that drew no lesion has no sensitivity, and one that drew no image no
     rate of false positives: its row is NaN.
     """
-    n_groups = len(images_per_group)
-    draws = np.random.default_rng(seed).multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=n_replicates)
-
-    thresholds, level = falling_levels(matches.score)
-    false = _counts_per_group(level, group, matches.false, (len(thresholds), n_groups))
-    found = _counts_per_group(level, group, matches.first_hits, (len(thresholds), n_groups))
-    images = draws @ images_per_group
-    lesions = draws @ lesions_per_group
-
-    result = np.full((n_replicates, len(fps_per_image)), np.nan)
-    for column, rate in enumerate(fps_per_image):
-        accepted = _last_row_within(false, draws, images, rate)
-        hits = np.einsum("rg,rg->r", draws, found[accepted])
-        np.divide(hits, lesions, out=result[:, column], where=(lesions > 0) & (images > 0))
-    return result
+    candidates = WeightedFroc(matches, group, len(images_per_group))
+    rates = np.asarray(fps_per_image, dtype=np.float64)
+    read = [
+        candidates.sensitivity_at(draws, draws @ lesions_per_group, draws @ images_per_group, rates)
+        for draws in group_draws(len(images_per_group), n_replicates, seed)
+    ]
+    return np.concatenate(read)
 
 
-def percentile_interval(replicates: np.ndarray, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+def fps_per_image_replicates(
+    matches: Matches,
+    group: np.ndarray,
+    lesions_per_group: np.ndarray,
+    images_per_group: np.ndarray,
+    sensitivity: Sequence[float],
+    n_replicates: int = REPLICATES,
+    seed: int = 0,
+) -> np.ndarray:
+    """The other axis: false positives per image at which each of S sensitivities is reached, in the same redraws.
+
+    sensitivity: (S,) in (0, 1]. Returns (n_replicates, S) float64; inf where a redrawn curve never gets so far, and NaN
+    rows as in `sensitivity_replicates`.
+    """
+    candidates = WeightedFroc(matches, group, len(images_per_group))
+    wanted = np.asarray(sensitivity, dtype=np.float64)
+    read = [
+        candidates.fps_per_image_at(draws, draws @ lesions_per_group, draws @ images_per_group, wanted)
+        for draws in group_draws(len(images_per_group), n_replicates, seed)
+    ]
+    return np.concatenate(read)
+
+
+def group_draws(n_groups: int, n_replicates: int, seed: int) -> Iterator[np.ndarray]:
+    """How often each group comes in each redraw, in blocks (R, n_groups) float64; R sums to `n_replicates`.
+
+    Two systems that are read with the same seed are read in the same redraws: their differences are paired.
+    """
+    random = np.random.default_rng(seed)
+    share = np.full(n_groups, 1 / n_groups)
+    at_once = max(1, DRAWS_AT_ONCE // max(n_groups, 256))
+    for start in range(0, n_replicates, at_once):
+        size = min(at_once, n_replicates - start)
+        yield random.multinomial(n_groups, share, size=size).astype(np.float64)
+
+
+def percentile_interval(
+    replicates: np.ndarray, level: float = 0.95, method: Literal["linear", "inverted_cdf"] = "linear"
+) -> tuple[np.ndarray, np.ndarray]:
     """The central `level` of each column of (R, T) replicates: low (T,) and high (T,).
 
     NaN rows (no lesion drawn) are left out; where nothing is left, both ends are NaN.
+    method: NumPy's; "inverted_cdf" takes values that occurred, and so also stands inf.
     """
     valid = replicates[~np.isnan(replicates).any(axis=1)]
     if not len(valid):
         nothing = np.full(replicates.shape[1], np.nan)
         return nothing, nothing.copy()
-    low, high = np.quantile(valid, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    low, high = np.quantile(valid, [(1 - level) / 2, (1 + level) / 2], axis=0, method=method)
     return low, high
-
-
-def _counts_per_group(level: np.ndarray, group: np.ndarray, selected: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """(K + 1, G) int32: row k counts each group's selected candidates among the k highest thresholds; row 0 is 0."""
-    n_levels, n_groups = shape
-    flat = np.bincount(level[selected] * n_groups + group[selected], minlength=n_levels * n_groups)
-    counts = np.zeros((n_levels + 1, n_groups), dtype=np.int32)
-    np.cumsum(flat.reshape(n_levels, n_groups), axis=0, out=counts[1:])
-    return counts
-
-
-def _last_row_within(false: np.ndarray, draws: np.ndarray, images: np.ndarray, rate: float) -> np.ndarray:
-    """(R,) the last row of `false` at which each redrawn curve still has at most `rate` false positives per image.
-
-    The counts never fall from row to row, so each replicate's row is found by bisection, all replicates at once:
-    log2(K) looks at G numbers instead of a sum over all candidates.
-    """
-    low = np.zeros(len(draws), dtype=np.int64)  # row 0 accepts nothing and is always within the rate
-    high = np.full(len(draws), len(false) - 1)
-    while np.any(low < high):
-        middle = (low + high + 1) // 2
-        within = np.einsum("rg,rg->r", draws, false[middle]) / np.maximum(images, 1) <= rate
-        low = np.where(within, middle, low)
-        high = np.where(within, high, middle - 1)
-    return low

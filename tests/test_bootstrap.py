@@ -7,14 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eval.bootstrap import percentile_interval, sensitivity_replicates
+from eval import bootstrap, weighted_froc
+from eval.bootstrap import fps_per_image_replicates, group_draws, percentile_interval, sensitivity_replicates
 from eval.froc import Matches, froc_curve, sensitivity_at
 
 RATES = (0.0, 0.1, 0.5, 2.0, np.inf)
 
 
-def slow_replicates(matches, group, lesions_per_group, images_per_group, rates, n_replicates, seed):
-    """Each drawn group is put in as a new group with its own lesions, then `froc_curve` is asked."""
+def slow_replicates(matches, group, lesions_per_group, images_per_group, read, n_replicates, seed):
+    """Each drawn group is put in as a new group with its own lesions, then `read` reads its `froc_curve`."""
     n_groups = len(images_per_group)
     draws = np.random.default_rng(seed).multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=n_replicates)
     rows = []
@@ -27,13 +28,20 @@ def slow_replicates(matches, group, lesions_per_group, images_per_group, rates, 
             n_lesions += lesions_per_group[drawn]
             n_images += images_per_group[drawn]
         if n_lesions == 0:
-            rows.append([np.nan] * len(rates))
+            rows.append(None)
             continue
         names, renamed = np.unique(lesion, return_inverse=True)
         renamed = renamed - int(len(names) > 0 and names[0] == -1)
-        curve = froc_curve(Matches(np.array(score, dtype=float), renamed.astype(np.int64)), n_lesions, n_images)
-        rows.append([sensitivity_at(curve, rate) for rate in rates])
-    return np.array(rows)
+        rows.append(
+            read(froc_curve(Matches(np.array(score, dtype=float), renamed.astype(np.int64)), n_lesions, n_images))
+        )
+    width = len(next(row for row in rows if row is not None)) if any(rows) else 1
+    return np.array([row or [np.nan] * width for row in rows])
+
+
+def smallest_rate(curve, sensitivity):
+    reached = curve.fps_per_image[curve.sensitivity >= sensitivity]
+    return reached[0] if len(reached) else np.inf
 
 
 def random_study(seed, n_candidates=40, n_groups=4, n_lesions=6):
@@ -51,8 +59,44 @@ def random_study(seed, n_candidates=40, n_groups=4, n_lesions=6):
 def test_fast_bootstrap_equals_the_slow_loop(seed, n_groups, n_lesions):
     study = random_study(seed, n_groups=n_groups, n_lesions=n_lesions)
     fast = sensitivity_replicates(*study, RATES, n_replicates=8, seed=seed)
-    slow = slow_replicates(*study, RATES, n_replicates=8, seed=seed)
-    np.testing.assert_allclose(fast, slow, rtol=1e-15)
+    slow = slow_replicates(*study, lambda curve: [sensitivity_at(curve, rate) for rate in RATES], 8, seed)
+    np.testing.assert_array_equal(fast, np.broadcast_to(slow, fast.shape))
+
+
+@given(seed=st.integers(0, 10_000), n_groups=st.integers(1, 5), n_lesions=st.integers(1, 6))
+def test_rate_at_a_sensitivity_equals_the_slow_loop(seed, n_groups, n_lesions):
+    study = random_study(seed, n_groups=n_groups, n_lesions=n_lesions)
+    wanted = (0.1, 0.5, 1.0)
+    fast = fps_per_image_replicates(*study, wanted, n_replicates=8, seed=seed)
+    slow = slow_replicates(*study, lambda curve: [smallest_rate(curve, value) for value in wanted], 8, seed)
+    np.testing.assert_array_equal(fast, np.broadcast_to(slow, fast.shape))
+
+
+@pytest.mark.parametrize(("block", "draws_at_once"), [(1, 256), (7, 2048), (16, 1 << 19)])
+def test_sizes_of_blocks_change_no_number(monkeypatch, block, draws_at_once):
+    study = random_study(4, n_candidates=200, n_groups=9, n_lesions=30)
+    expected = sensitivity_replicates(*study, RATES, n_replicates=40), fps_per_image_replicates(*study, (0.5, 0.9), 40)
+    monkeypatch.setattr(weighted_froc, "BLOCK_EVENTS", block)
+    monkeypatch.setattr(bootstrap, "DRAWS_AT_ONCE", draws_at_once)
+    np.testing.assert_array_equal(sensitivity_replicates(*study, RATES, n_replicates=40), expected[0])
+    np.testing.assert_array_equal(fps_per_image_replicates(*study, (0.5, 0.9), 40), expected[1])
+
+
+def test_draws_are_numpys_multinomial_whatever_the_block(monkeypatch):
+    """The intervals of reports that exist were drawn in one piece with this generator: they must not move."""
+    monkeypatch.setattr(bootstrap, "DRAWS_AT_ONCE", 256 * 3)
+    expected = np.random.default_rng(8).multinomial(5, np.full(5, 0.2), size=10)
+    np.testing.assert_array_equal(np.concatenate(list(group_draws(5, 10, seed=8))), expected)
+
+
+def test_sensitivity_that_is_never_reached_has_rate_infinity():
+    """group 0: lesion A found at 0.9, x 0.8      group 1: (B) without candidate: 0.6 needs both."""
+    study = Matches(np.array([0.9, 0.8]), np.array([0, -1])), np.zeros(2, np.int64), np.array([1, 1]), np.array([1, 1])
+    replicates = fps_per_image_replicates(*study, (0.5, 0.6), n_replicates=400, seed=3)
+    # group 0 twice: both reached at rate 0; one of each: the first only; group 1 twice: neither.
+    assert set(map(tuple, replicates.tolist())) == {(0.0, 0.0), (0.0, np.inf), (np.inf, np.inf)}
+    low, high = percentile_interval(replicates, method="inverted_cdf")
+    assert low.tolist() == [0.0, 0.0] and high.tolist() == [np.inf, np.inf]
 
 
 def test_same_seed_gives_the_same_replicates_and_another_seed_others():
