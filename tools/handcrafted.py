@@ -69,7 +69,7 @@ def main() -> int:
     seconds = time.monotonic() - clock
     write_csv(folder.path / rated.file, rated.columns, rated.rows)
     folder.write_run(record(settings, rated, manifest, dataset, database, began, seconds))
-    print(f"{rated.facts['description']}")
+    print(rated.facts["description"])
     print(f"rated the test split in {seconds:.0f} s: {short_path(folder.path / rated.file)}")
     return 0
 
