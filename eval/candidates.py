@@ -9,29 +9,82 @@ import numpy as np
 
 from eval.froc import Matches
 from eval.tables import Row, index_by, number, read_table
+from layerwise.applications import Application
 from layerwise.errors import DataError
 
-FRAME_COLUMNS = ("frame_id", "group_id", "split", "path", "width_px", "height_px")
-BOX_COLUMNS = ("x0_px", "y0_px", "x1_px", "y1_px")
-LESION_COLUMNS = ("lesion_id", "frame_id", "group_id", "split", *BOX_COLUMNS)
-CANDIDATE_COLUMNS = (
-    "candidate_id", "frame_id", "group_id", "split", *BOX_COLUMNS, "detector_score", "label", "lesion_id"
-)  # fmt: skip
-DATA_WRITER = "the data preparation (python -m data_prep.polyp)"
-SCORE_COLUMNS = ("key", "group_id", "label", "score", "candidate_id", "frame_id")
+SCORE_COLUMNS = ("key", "group_id", "label", "score", "candidate_id")
+
+
+@dataclass(frozen=True)
+class ImageUnit:
+    """What an application calls one image (frame, volume), and the columns that say where something lies in it."""
+
+    name: str
+    place_columns: tuple[str, ...]
+    own_columns: tuple[str, ...] = ()
+
+    @property
+    def id_column(self) -> str:
+        return f"{self.name}_id"
+
+    @property
+    def image_columns(self) -> tuple[str, ...]:
+        return self.id_column, "group_id", "split", *self.own_columns
+
+    @property
+    def lesion_columns(self) -> tuple[str, ...]:
+        return "lesion_id", self.id_column, "group_id", "split", *self.place_columns
+
+    @property
+    def candidate_columns(self) -> tuple[str, ...]:
+        first = ("candidate_id", self.id_column, "group_id", "split")
+        return *first, *self.place_columns, "detector_score", "label", "lesion_id"
+
+
+FRAME = ImageUnit("frame", ("x0_px", "y0_px", "x1_px", "y1_px"), ("path", "width_px", "height_px"))
+VOLUME = ImageUnit("volume", ("z_voxel", "y_voxel", "x_voxel"))
+_UNITS = {"fps_per_frame": FRAME, "fps_per_volume": VOLUME}
+
+
+def image_unit(application: Application) -> ImageUnit:
+    """Of an application whose curve is a FROC curve."""
+    return _UNITS[application.fp_unit]
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The rows of candidates/{frames or volumes,lesions,candidates}.csv, of one split or of all, in file order."""
+
+    images: list[Row]
+    lesions: list[Row]
+    candidates: list[Row]
+
+    def of_split(self, split: str) -> Tables:
+        return Tables(*([row for row in rows if row["split"] == split] for rows in vars(self).values()))
+
+
+def read_tables(dataset_dir: Path, unit: ImageUnit) -> Tables:
+    """DataError where a file or column is missing."""
+    folder, made_by = dataset_dir / "candidates", "the data preparation (python -m data_prep.<application>)"
+    return Tables(
+        read_table(folder / f"{unit.name}s.csv", unit.image_columns, made_by),
+        read_table(folder / "lesions.csv", unit.lesion_columns, made_by),
+        read_table(folder / "candidates.csv", unit.candidate_columns, made_by),
+    )
 
 
 @dataclass(frozen=True)
 class DetectionTruth:
     """The test split before any net: rows by id, in file order. A lesion without a candidate is in `lesions` only."""
 
-    frames: dict[str, Row]
+    unit: ImageUnit
+    images: dict[str, Row]
     lesions: dict[str, Row]
     candidates: dict[str, Row]
 
     @property
     def groups(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(row["group_id"] for row in self.frames.values()))
+        return tuple(dict.fromkeys(row["group_id"] for row in self.images.values()))
 
     def per_group(self, rows: dict[str, Row]) -> np.ndarray:
         """(G,) int64: how many of `rows` each group has, in the order of `groups`."""
@@ -68,31 +121,33 @@ class PatchScores:
     candidate_id: tuple[str, ...]
 
 
-def read_test_truth(dataset_dir: Path) -> DetectionTruth:
-    """The rows with split == test of candidates/{frames,lesions,candidates}.csv.
+def read_test_truth(dataset_dir: Path, unit: ImageUnit) -> DetectionTruth:
+    """The rows with split == test of candidates/{frames or volumes,lesions,candidates}.csv.
 
     Raises DataError where a file or column is missing, an id comes twice or names nothing, a label contradicts its
-    lesion_id, or the test split has no frame or no lesion.
+    lesion_id, or the test split has no image or no lesion.
     """
     folder = dataset_dir / "candidates"
-    tables = {}
-    for name, columns in (("frame", FRAME_COLUMNS), ("lesion", LESION_COLUMNS), ("candidate", CANDIDATE_COLUMNS)):
-        path = folder / f"{name}s.csv"
-        rows = [row for row in read_table(path, columns, DATA_WRITER) if row["split"] == "test"]
-        tables[name] = index_by(path, rows, f"{name}_id")
-    truth = DetectionTruth(tables["frame"], tables["lesion"], tables["candidate"])
-    if not truth.frames or not truth.lesions:
+    tables = read_tables(dataset_dir, unit).of_split("test")
+    images_csv = folder / f"{unit.name}s.csv"
+    truth = DetectionTruth(
+        unit,
+        index_by(images_csv, tables.images, unit.id_column),
+        index_by(folder / "lesions.csv", tables.lesions, "lesion_id"),
+        index_by(folder / "candidates.csv", tables.candidates, "candidate_id"),
+    )
+    if not truth.images or not truth.lesions:
         raise DataError(
-            f"{folder}: the test split has {len(truth.frames)} frames and {len(truth.lesions)} lesions; "
+            f"{folder}: the test split has {len(truth.images)} {unit.name}s and {len(truth.lesions)} lesions; "
             "without both there is no FROC curve. Take more groups into the test split."
         )
-    for name in ("lesion", "candidate"):
-        for key, row in tables[name].items():
-            frame = truth.frames.get(row["frame_id"])
-            if frame is None or frame["group_id"] != row["group_id"]:
+    for name, rows in (("lesion", truth.lesions), ("candidate", truth.candidates)):
+        for key, row in rows.items():
+            image = truth.images.get(row[unit.id_column])
+            if image is None or image["group_id"] != row["group_id"]:
                 raise DataError(
-                    f"{folder / f'{name}s.csv'}: {name} {key!r} is in frame {row['frame_id']!r} of group "
-                    f"{row['group_id']!r}, which frames.csv does not have in the test split"
+                    f"{folder / f'{name}s.csv'}: {name} {key!r} is in {unit.name} {row[unit.id_column]!r} of group "
+                    f"{row['group_id']!r}, which {images_csv.name} does not have in the test split"
                 )
     for key, row in truth.candidates.items():
         _check_hit(folder / "candidates.csv", key, row, truth.lesions)
@@ -112,7 +167,7 @@ def _check_hit(path: Path, key: str, row: Row, lesions: dict[str, Row]) -> None:
 
 def read_patch_scores(path: Path) -> PatchScores:
     """scores.csv of a run. DataError for a score outside [0, 1], a label other than 0 and 1, or a key twice."""
-    rows = read_table(path, SCORE_COLUMNS, "the prediction on the test split (python -m tools.predict)")
+    rows = read_table(path, SCORE_COLUMNS, "the scoring of the test split (python -m tools.predict)")
     if not rows:
         raise DataError(f"{path} has no row: no test patch was scored. Predict on the test split again.")
     index_by(path, rows, "key")

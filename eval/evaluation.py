@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from eval.bootstrap import REPLICATES
-from eval.candidates import DetectionTruth, PatchScores, mean_scores, read_patch_scores, read_test_truth
+from eval.candidates import DetectionTruth, PatchScores, image_unit, mean_scores, read_patch_scores, read_test_truth
 from eval.froc import FrocCurve, froc_curve
-from eval.operating_points import OperatingPoint, operating_points
+from eval.operating_points import OperatingPoint, operating_points, rates_of
 from eval.roc import RocCurve, auc, roc_curve
+from layerwise.applications import Application
 
 BOOTSTRAP_SEED = 0  # chosen: fixed, so that a run has one report whatever it was trained with
 
@@ -42,6 +44,13 @@ class Evaluation:
         return len({row["group_id"] for row in self.truth.lesions.values()})
 
     @property
+    def is_detector(self) -> bool:
+        """Whether the run ranks the candidates as the detector itself does."""
+        mine, detectors = self.froc, self.detector_froc
+        same_rates = np.array_equal(mine.fps_per_image, detectors.fps_per_image)
+        return same_rates and np.array_equal(mine.sensitivity, detectors.sensitivity)
+
+    @property
     def ceiling(self) -> OperatingPoint:
         """Every candidate accepted: the detector's own sensitivity and rate, the bound of any net."""
         return self.points[-1]
@@ -52,7 +61,7 @@ class Evaluation:
             "split": "test",
             "n_groups": len(self.truth.groups),
             "n_groups_with_lesions": self.n_groups_with_lesions,
-            "n_images": len(self.truth.frames),
+            "n_images": len(self.truth.images),
             "n_lesions": len(self.truth.lesions),
             "n_candidates": len(self.truth.candidates),
             "n_patches": self.n_patches,
@@ -66,13 +75,14 @@ class Evaluation:
         }
 
 
-def evaluate(scores_csv: Path, dataset_dir: Path) -> Evaluation:
+def evaluate(scores_csv: Path, dataset_dir: Path, application: Application) -> Evaluation:
     """Evaluate the patch scores of a run against the test split of its data set. DataError where they do not fit."""
-    truth = read_test_truth(dataset_dir)
+    truth = read_test_truth(dataset_dir, image_unit(application))
+    rates = rates_of(application)
     patches: PatchScores = read_patch_scores(scores_csv)
     score = mean_scores(patches, truth)
-    froc, points = _curve_and_points(truth, score)
-    detector_froc, detector_points = _curve_and_points(truth, truth.detector_score)
+    froc, points = _curve_and_points(truth, score, rates)
+    detector_froc, detector_points = _curve_and_points(truth, truth.detector_score, rates)
     return Evaluation(
         truth=truth,
         n_patches=len(patches.score),
@@ -88,15 +98,18 @@ def evaluate(scores_csv: Path, dataset_dir: Path) -> Evaluation:
     )
 
 
-def _curve_and_points(truth: DetectionTruth, score: np.ndarray) -> tuple[FrocCurve, list[OperatingPoint]]:
+def _curve_and_points(
+    truth: DetectionTruth, score: np.ndarray, rates: Sequence[float]
+) -> tuple[FrocCurve, list[OperatingPoint]]:
     matches = truth.matches(score)
-    curve = froc_curve(matches, n_lesions=len(truth.lesions), n_images=len(truth.frames))
+    curve = froc_curve(matches, n_lesions=len(truth.lesions), n_images=len(truth.images))
     points = operating_points(
         curve,
         matches,
         truth.group_index(truth.candidates),
         truth.per_group(truth.lesions),
-        truth.per_group(truth.frames),
+        truth.per_group(truth.images),
+        rates,
         seed=BOOTSTRAP_SEED,
     )
     return curve, points

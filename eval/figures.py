@@ -24,8 +24,6 @@ from eval.roc import RocCurve
 
 BLUE, ORANGE, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "#6e6e6e"
 SIZE_INCHES = (5.6, 3.7)  # chosen: 400 px of a phone then still show letters of 9 px
-# 0.001 to 10, with room for the marks at the ends. The paper's Figure 2a goes one decade further down.
-FROC_RANGE = (7e-4, 1.3e1)
 
 STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
@@ -45,6 +43,20 @@ STYLE: dict[Any, Any] = {
 
 
 @dataclass(frozen=True)
+class RateAxis:
+    """The x axis of a FROC curve. scale: Matplotlib's name."""
+
+    scale: str
+    low: float
+    high: float
+
+
+# Per image unit. Frames: 0.001 to 10, with room for the marks at the ends; the paper's Figure 2a goes one decade
+# further down. Volumes: its Figure 4a.
+RATE_AXES = {"frame": RateAxis("log", 7e-4, 1.3e1), "volume": RateAxis("linear", 0.0, 10.0)}
+
+
+@dataclass(frozen=True)
 class TrainCurve:
     """train.csv as arrays: iteration and loss (N,), and the V iterations that were validated with their AUC (V,)."""
 
@@ -57,32 +69,42 @@ class TrainCurve:
 
 @matplotlib.rc_context(STYLE)
 def froc_figure(
-    curve: FrocCurve, points: Sequence[OperatingPoint], detector: FrocCurve, n_images: int, image: str, note: str
+    curve: FrocCurve,
+    points: Sequence[OperatingPoint],
+    detector: FrocCurve | None,
+    n_images: int,
+    image: str,
+    note: str,
+    label: str = "net",
 ) -> str:
-    """Sensitivity against false positives per image on a log axis, as the paper's Figure 2a.
+    """Sensitivity against false positives per image, as the paper's Figures 2a and 4a.
 
     points: where the 95 % bars stand; the one at rate inf gives the ceiling. detector: the curve of the same
-    candidates ranked by the detector's own score. image: what the application calls one (frame, volume). Left of
-    1 / n_images a rate means no false positive at all; that part is shaded.
+    candidates ranked by the detector's own score; None if that is what `curve` is. image: what the application calls
+    one (frame, volume). label: of `curve`. Left of 1 / n_images a rate means no false positive at all; on a log axis
+    that part is shaded.
     """
     figure, axes = _axes(note)
-    one = 1 / n_images
-    if one > FROC_RANGE[0]:
-        axes.axvspan(FROC_RANGE[0], one, color="#f2f2f2", zorder=0)
-        axes.text(FROC_RANGE[0] * 1.1, 1.1, f"none in {n_images} {image}s", va="top", fontsize=8, color=GREY)
+    axis = RATE_AXES[image]
+    label_at = axis.low * 1.1 if axis.scale == "log" else axis.low + 0.01 * (axis.high - axis.low)
+    if axis.scale == "log" and 1 / n_images > axis.low:
+        axes.axvspan(axis.low, 1 / n_images, color="#f2f2f2", zorder=0)
+        axes.text(label_at, 1.1, f"none in {n_images} {image}s", va="top", fontsize=8, color=GREY)
     ceiling = next(point.sensitivity for point in points if np.isinf(point.fps_per_image))
     axes.axhline(ceiling, color=GREY, linewidth=1.2, linestyle=(0, (1, 1.5)))
     above = ceiling < 0.9
     axes.annotate(
-        "detector's ceiling: all its candidates", (FROC_RANGE[0] * 1.1, ceiling), xytext=(0, 3 if above else -3),
+        "detector's ceiling: all its candidates", (label_at, ceiling), xytext=(0, 3 if above else -3),
         textcoords="offset points", va="bottom" if above else "top", fontsize=8, color=GREY,
     )  # fmt: skip
-    _froc_steps(axes, curve, color=BLUE, label="net")
-    _froc_steps(axes, detector, color=GREY, linewidth=1.2, linestyle="--", label="detector's own score")
+    _froc_steps(axes, curve, axis, color=BLUE, label=label)
+    if detector is not None:
+        _froc_steps(axes, detector, axis, color=GREY, linewidth=1.2, linestyle="--", label="detector's own score")
     _bars(axes, [point for point in points if np.isfinite(point.fps_per_image)])
-    axes.set(xscale="log", xlim=FROC_RANGE, xlabel=f"false positives per {image}")
+    axes.set(xscale=axis.scale, xlim=(axis.low, axis.high), xlabel=f"false positives per {image}")
     axes.set(ylim=(0, 1.12), ylabel="sensitivity per lesion")
-    _plain_log_ticks(axes)
+    if axis.scale == "log":
+        _plain_log_ticks(axes)
     # Curves rise to the right and end at the ceiling: under a low one there is no room, but above it.
     axes.legend(loc="upper right" if ceiling < 0.7 else "lower right")
     return _svg(figure, "FROC curve")
@@ -147,9 +169,9 @@ def _axes(note: str) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _froc_steps(axes: Axes, curve: FrocCurve, **style: Any) -> None:
+def _froc_steps(axes: Axes, curve: FrocCurve, axis: RateAxis, **style: Any) -> None:
     """The curve as it is read: between two points the lower one holds. Rate 0, on a log axis, enters from the left."""
-    left = FROC_RANGE[0] / 10
+    left = axis.low / 10
     axes.step(
         np.concatenate([[left], np.maximum(curve.fps_per_image, left)]),
         np.concatenate([[0.0], curve.sensitivity]),

@@ -11,10 +11,15 @@ import numpy as np
 
 from eval.bootstrap import REPLICATES, percentile_interval, sensitivity_replicates
 from eval.froc import FrocCurve, Matches, sensitivity_at
+from layerwise.applications import Application
 
-# The paper compares nets at 0.01 and 0.001 false positives per frame (section VI-A).
-# chosen: 0.1 and 1 beside them, which a reader of today's detection literature looks for.
-FPS_PER_IMAGE = (0.001, 0.01, 0.1, 1.0)
+# The paper compares nets at Application.compared_at (polyp: 0.01 and 0.001 false positives per frame, section VI-A;
+# embolism: 1 to 5 per volume, VI-B).
+# chosen: 0.1 and 1 beside those of polyp, which a reader of today's detection literature looks for.
+ALSO_AT = {"polyp": (0.1, 1.0)}
+# chosen: where a reader of today's literature compares detectors in video; and the rate at which the paper's group
+# gives the sensitivity of its own embolism detector of 2015.
+HEADLINE_AT = {"polyp": 0.1, "embolism": 2.0}
 
 # The last point of every table: accept every candidate, at whatever rate that is. It is the detector's own sensitivity.
 EVERY_CANDIDATE = math.inf
@@ -44,13 +49,18 @@ class OperatingPoint:
         return {column: getattr(self, column) for column in COLUMNS}
 
 
+def rates_of(application: Application) -> tuple[float, ...]:
+    """The rates of false positives at which a FROC curve is read, rising; the last accepts everything."""
+    return *sorted({*application.compared_at, *ALSO_AT.get(application.name, ())}), EVERY_CANDIDATE
+
+
 def operating_points(
     curve: FrocCurve,
     matches: Matches,
     group: np.ndarray,
     lesions_per_group: np.ndarray,
     images_per_group: np.ndarray,
-    fps_per_image: Sequence[float] = (*FPS_PER_IMAGE, EVERY_CANDIDATE),
+    fps_per_image: Sequence[float],
     n_replicates: int = REPLICATES,
     seed: int = 0,
 ) -> list[OperatingPoint]:

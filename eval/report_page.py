@@ -27,6 +27,7 @@ def render(template: str, *, figures: dict[str, str], **context: Any) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(share=share, rate=rate, count=count, duration=duration)
+    environment.filters.update(fact=fact, fact_name=fact_name)
     return environment.get_template(template).render(
         figures={name: Markup(svg) for name, svg in figures.items()},  # ours, made by matplotlib
         few_groups=FEW_GROUPS,
@@ -58,3 +59,18 @@ def duration(seconds: float | None) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def fact_name(name: str) -> str:
+    """A key of a rival's facts as a heading."""
+    words = name.replace("_", " ").replace("auc", "AUC")
+    return words[:1].upper() + words[1:]
+
+
+def fact(value: Any) -> str:
+    """One of a rival's facts: numbers with the digits that count, what is nested spelled out."""
+    if isinstance(value, dict):
+        return "; ".join(f"{str(name).replace('_', ' ')}: {fact(item)}" for name, item in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(fact, value))
+    return "–" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)

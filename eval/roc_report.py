@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from eval.figures import roc_figure
+from eval.frame_pictures import thumbnail_uri
 from eval.kind import KindReport, text_table
 from eval.operating_points import OperatingPoint
 from eval.report_page import count, rate, share
 from eval.roc_evaluation import DATA_WRITER, FRAME_COLUMNS, RocEvaluation, evaluate_roc
+from eval.run_inputs import is_rival, run_title
 from eval.tables import read_table
-from eval.worst_errors import TILES, TILES_PER_GROUP, thumbnail_uri
+from eval.worst_errors import TILES, TILES_PER_GROUP
 from layerwise.applications import Application
 from layerwise.files import read_json, write_csv, write_json
 from layerwise.run_folder import RunFolder
@@ -52,6 +54,9 @@ def roc_report(
     evaluation = evaluate_roc(folder.scores_csv, dataset_dir, application.compared_at)
     headline = evaluation.points[0]
     index = read_json(dataset_dir / "frames" / "frames.json")
+    curves = [(f"frames, area {evaluation.auc:.3f}", evaluation.roc)]
+    if not is_rival(run):
+        curves.append((f"crops, area {evaluation.patch_auc:.3f}", evaluation.patch_roc))
     return KindReport(
         template="roc.html.jinja",
         context={
@@ -62,16 +67,7 @@ def roc_report(
             "group_unit": index["group_unit"],
             "label_note": index["note"],
         },
-        figures={
-            "roc": roc_figure(
-                [
-                    (f"frames, area {evaluation.auc:.3f}", evaluation.roc),
-                    (f"crops, area {evaluation.patch_auc:.3f}", evaluation.patch_roc),
-                ],
-                note,
-                evaluation.points,
-            )
-        },
+        figures={"roc": roc_figure(curves, note, evaluation.points)},
         write_tables=lambda target: write_tables(target, evaluation),
         lines=_lines(run, application, evaluation, index["note"]),
     )
@@ -85,7 +81,7 @@ def split_rows(dataset_dir: Path) -> list[dict[str, Any]]:
             "split": split,
             "n_groups": len({row["group_id"] for row in rows if row["split"] == split}),
             "n_frames": sum(row["split"] == split for row in rows),
-            "n_positive": sum(row["split"] == split and row["label"] == "1" for row in rows),
+            "n_positive": sum(row["split"] == split and row["label"] != "0" for row in rows),
         }
         for split in ("train", "val", "test")
     ]
@@ -142,6 +138,7 @@ def write_tables(folder: Path, evaluation: RocEvaluation) -> None:
 
 def _lines(run: dict[str, Any], application: Application, evaluation: RocEvaluation, label_note: str) -> list[str]:
     summary = evaluation.summary()
+    areas = [] if is_rival(run) else [f"crops {share(evaluation.patch_auc)}"]
     table: list[tuple[str, ...]] = [("false positive rate", "sensitivity", "95 % interval", "threshold", "obtained")]
     for point in evaluation.points:
         known = point.ci95_low is not None
@@ -155,10 +152,9 @@ def _lines(run: dict[str, Any], application: Application, evaluation: RocEvaluat
             )
         )
     return [
-        f"{run['application']} {run['scheme']} ({run['engine']['name']}, seed {run['seed']}), test split: "
-        f"{count(summary['n_groups'])} groups, {count(summary['n_frames'])} frames, {count(summary['n_positive'])} "
-        f"{application.class_names[1]}",
+        f"{run_title(run)}, test split: {count(summary['n_groups'])} groups, {count(summary['n_frames'])} frames, "
+        f"{count(summary['n_positive'])} {application.positive}",
         *text_table(table),
-        f"ROC area: crops {share(evaluation.patch_auc)}, frames {share(evaluation.auc)}",
+        f"ROC area: {', '.join([*areas, f'frames {share(evaluation.auc)}'])}",
         *([f"NOTE: {label_note}."] if label_note else []),
     ]

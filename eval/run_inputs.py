@@ -12,6 +12,7 @@ from eval.figures import TrainCurve
 from eval.tables import number, read_table
 from layerwise.errors import DataError
 from layerwise.run_folder import TRAIN_COLUMNS
+from layerwise.schemes import HANDCRAFTED
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,16 @@ class Cost:
     iterations: int
     epochs: float
     images_per_s: float | None
+
+
+def is_rival(run: dict[str, Any]) -> bool:
+    """Whether the run is of the handcrafted rival: no net, no plan, no training curve."""
+    return run["scheme"] == HANDCRAFTED
+
+
+def run_title(run: dict[str, Any]) -> str:
+    """For a terminal."""
+    return f"{run['application']} {run['scheme']} ({run['engine']['name']}, seed {run['seed']})"
 
 
 def required(path: Path, record: dict[str, Any], *keys: str) -> Any:

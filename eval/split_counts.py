@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from eval.candidates import CANDIDATE_COLUMNS, DATA_WRITER, FRAME_COLUMNS, LESION_COLUMNS
-from eval.tables import Row, read_table
+from eval.candidates import ImageUnit, Tables, read_tables
 
 SPLITS = ("train", "val", "test")
 
@@ -33,26 +32,20 @@ class SplitCounts:
         return (self.n_candidates - self.n_hits) / self.n_images if self.n_images else None
 
 
-def split_counts(dataset_dir: Path) -> list[SplitCounts]:
-    """Counts of train, val and test from candidates/{frames,lesions,candidates}.csv."""
-    folder = dataset_dir / "candidates"
-    frames = read_table(folder / "frames.csv", FRAME_COLUMNS, DATA_WRITER)
-    lesions = read_table(folder / "lesions.csv", LESION_COLUMNS, DATA_WRITER)
-    candidates = read_table(folder / "candidates.csv", CANDIDATE_COLUMNS, DATA_WRITER)
-    return [
-        _count(split, *([row for row in rows if row["split"] == split] for rows in (frames, lesions, candidates)))
-        for split in SPLITS
-    ]
+def split_counts(dataset_dir: Path, unit: ImageUnit) -> list[SplitCounts]:
+    """Counts of train, val and test from candidates/{frames or volumes,lesions,candidates}.csv."""
+    tables = read_tables(dataset_dir, unit)
+    return [_count(split, tables.of_split(split), unit) for split in SPLITS]
 
 
-def _count(split: str, frames: list[Row], lesions: list[Row], candidates: list[Row]) -> SplitCounts:
+def _count(split: str, tables: Tables, unit: ImageUnit) -> SplitCounts:
     return SplitCounts(
         split=split,
-        n_groups=len({row["group_id"] for row in frames}),
-        n_images=len(frames),
-        n_images_with_lesion=len({row["frame_id"] for row in lesions}),
-        n_lesions=len(lesions),
-        n_found=len({row["lesion_id"] for row in candidates} - {""}),
-        n_candidates=len(candidates),
-        n_hits=sum(row["label"] == "1" for row in candidates),
+        n_groups=len({row["group_id"] for row in tables.images}),
+        n_images=len(tables.images),
+        n_images_with_lesion=len({row[unit.id_column] for row in tables.lesions}),
+        n_lesions=len(tables.lesions),
+        n_found=len({row["lesion_id"] for row in tables.candidates} - {""}),
+        n_candidates=len(tables.candidates),
+        n_hits=sum(row["label"] == "1" for row in tables.candidates),
     )

@@ -5,16 +5,21 @@ from __future__ import annotations
 import contextlib
 import io
 import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from data_prep import embolism_candidates
+from data_prep.databases import FIRST_COLUMNS
+from data_prep.lmdb_builder import encode_datum, write_lmdb
 from data_prep.polyp_candidates import BOX_COLUMNS, CANDIDATE_COLUMNS, FRAME_COLUMNS, LESION_COLUMNS
 from eval.report import main
-from layerwise.files import write_csv, write_json
+from layerwise.files import read_json, write_csv, write_json
 from layerwise.run_folder import SCORE_COLUMNS, TRAIN_COLUMNS
+from layerwise.schemes import HANDCRAFTED
 
 
 def make_run(root: Path, *, is_phantom=True, n_groups=6, frames_per_group=5, size=(128, 96), seed=0) -> Path:
@@ -59,6 +64,68 @@ def make_run(root: Path, *, is_phantom=True, n_groups=6, frames_per_group=5, siz
     return run
 
 
+def make_volume_run(root: Path, *, n_groups=6, seed=0) -> Path:
+    """A run of embolism and its data set with a test database under `root`; returns the run folder.
+
+    One volume per patient with two emboli and six false candidates; every third embolus gets no candidate. Patients 0
+    and 1 train, 2 validates. A patch is grey level 200 in its cross-section and 100 in its longitudinal view.
+    """
+    rng = np.random.default_rng(seed)
+    dataset, run = (
+        root / "data" / "embolism" / "phantom-seed0-tiny",
+        root / "runs" / "embolism" / "finetune-conv4" / "r0",
+    )
+    volumes, lesions, candidates = [], [], []
+    for group in range(n_groups):
+        split = "train" if group < 2 else "val" if group == 2 else "test"
+        where = {"volume_id": f"v{group}", "group_id": f"p{group}", "split": split}
+        volumes.append({**where, "n_lesions": 2, "path": f"raw/v{group}.nrrd"})
+        hits = [""] * 6
+        for number in range(2):
+            lesion_id = f"v{group}-l{number}"
+            lesions.append({**where, "lesion_id": lesion_id, **point(rng), "volume_mm3": rng.integers(50, 900)})
+            hits += [lesion_id] * 2 if len(lesions) % 3 else []
+        for rank, hit in enumerate(hits):
+            candidates.append(
+                {**where, "candidate_id": f"v{group}-c{rank}", **point(rng), "axis_z": 1, "axis_y": 0, "axis_x": 0}
+                | {"detector_score": rng.uniform(), "label": int(bool(hit)), "lesion_id": hit}
+            )
+    folder = dataset / "candidates"
+    write_csv(folder / "volumes.csv", embolism_candidates.VOLUME_COLUMNS, volumes)
+    write_csv(folder / "lesions.csv", embolism_candidates.LESION_COLUMNS, lesions)
+    write_csv(folder / "candidates.csv", embolism_candidates.CANDIDATE_COLUMNS, candidates)
+    write_json(folder / "detector.json", {"hit_criterion": "point-within-2-mm-of-embolus", "fitted_on": "train"})
+    scores = list(patch_scores(candidates, rng, image_id="volume_id"))
+    write_csv(run / "scores.csv", (*SCORE_COLUMNS, "candidate_id", "volume_id"), scores)
+    patch_rgb = np.dstack([np.full((16, 16), level, np.uint8) for level in (200, 100, 100)])
+    database = dataset / "patches-131"
+    database.mkdir()
+    write_lmdb(database / "test_lmdb", ((row["key"], encode_datum(patch_rgb, 0)) for row in scores))
+    kept = (*FIRST_COLUMNS, "candidate_id")
+    write_csv(database / "patches.csv", kept, ({**{k: row.get(k) for k in kept}, "split": "test"} for row in scores))
+    write_csv(run / "train.csv", TRAIN_COLUMNS, train_rows(rng))
+    write_json(run / "run.json", {**run_record(dataset, True), "application": "embolism"})
+    return run
+
+
+def point(rng) -> dict[str, int]:
+    return dict(zip(embolism_candidates.POINT_COLUMNS, rng.integers(0, 60, 3).tolist(), strict=True))
+
+
+def make_rival(run: Path, rows: Iterable[dict], columns: Sequence[str]) -> Path:
+    """The folder of a handcrafted rival beside the folder `run`, on its data set: what tools.handcrafted leaves."""
+    record = read_json(run / "run.json")
+    folder = run.parents[1] / HANDCRAFTED / "rival-seed0"
+    write_csv(folder / "scores.csv", columns, rows)
+    shared = {key: record[key] for key in ("application", "seed", "data", "commit", "host")}
+    facts = {"description": "A made-up rival.", "fitted_on": {"train": {"frames": 7}}, "val_auc": 0.8125, "trees": 50}
+    times = {"began": "2025-01-01T00:00:00+00:00", "ended": "2025-01-01T00:00:09+00:00", "training_seconds": 9.0}
+    engine = {"name": "scikit-learn", "version": "1.5", "device": "cpu"}
+    own = {"scheme": HANDCRAFTED, "fraction": 1.0, "net": None, "weights": None, "engine": engine}
+    write_json(folder / "run.json", {**shared, **own, "facts": facts, "times": times})
+    return folder
+
+
 def draw_frame(path: Path, rng, size, with_lesion: bool):
     """A smooth reddish frame with one brighter disc as lesion; returns the lesion's box or None."""
     width, height = size
@@ -82,12 +149,12 @@ def random_boxes(rng, size, count):
         yield (x, y, x + side, y + side)
 
 
-def patch_scores(candidates, rng, per_candidate=3):
+def patch_scores(candidates, rng, per_candidate=3, image_id="frame_id"):
     for candidate in (row for row in candidates if row["split"] == "test"):
         centre = rng.normal(1.5 if candidate["label"] else -1.5, 1.2)
         for number in range(per_candidate):
             score = 1 / (1 + np.exp(-rng.normal(centre, 0.5)))
-            kept = {column: candidate[column] for column in ("group_id", "label", "candidate_id", "frame_id")}
+            kept = {column: candidate[column] for column in ("group_id", "label", "candidate_id", image_id)}
             yield {**kept, "key": f"{candidate['candidate_id']}_{number}", "score": f"{score:.9g}"}
 
 

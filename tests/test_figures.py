@@ -69,6 +69,19 @@ def test_rates_below_one_false_positive_in_all_frames_are_marked():
     assert not [text for text in texts(froc(n_images=10_000)) if "none in" in text]
 
 
+def test_rates_per_volume_stand_on_a_plain_axis_from_0_to_10():
+    net = froc_curve(Matches(np.array([0.9, 0.4, 0.1]), np.array([0, 1, -1])), n_lesions=4, n_images=10)
+    shown = set(texts(froc_figure(net, POINTS, net, 10, "volume", "")))
+    assert {"0", "2", "4", "6", "8", "10", "false positives per volume", "net"} <= shown
+    assert not [text for text in shown if "none in" in text]
+
+
+def test_a_run_that_is_the_detector_is_one_curve():
+    net = froc_curve(Matches(np.array([0.9, 0.4, 0.1]), np.array([0, 1, -1])), n_lesions=4, n_images=10)
+    shown = texts(froc_figure(net, POINTS, None, 10, "frame", "", "handcrafted"))
+    assert "handcrafted" in shown and "detector's own score" not in shown
+
+
 def test_only_points_with_an_interval_have_bars():
     """An error bar has two caps. One point has an interval, one has none, and the ceiling at rate inf is a line."""
     assert count_of_caps(POINTS) - count_of_caps([POINTS[1], POINTS[2]]) == 2

@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 import pytest
 
-from eval.candidates import BOX_COLUMNS, CANDIDATE_COLUMNS, FRAME_COLUMNS, LESION_COLUMNS, DetectionTruth
+from eval.candidates import FRAME, DetectionTruth
+from eval.frame_pictures import FramePictures
 from eval.split_counts import split_counts
 from eval.worst_errors import TILES, TILES_PER_GROUP, worst_errors
 from layerwise.files import write_csv
@@ -28,10 +29,11 @@ def truth_of(lesions, candidates):
     }
 
     def place(group, box):
-        edges = {column: str(edge) for column, edge in zip(BOX_COLUMNS, box, strict=True)}
+        edges = {column: str(edge) for column, edge in zip(FRAME.place_columns, box, strict=True)}
         return {"frame_id": f"f{group}", "group_id": group, "split": "test", **edges}
 
     return DetectionTruth(
+        FRAME,
         frames,
         {key: {"lesion_id": key, **place(group, box)} for key, group, box in lesions},
         {
@@ -42,8 +44,8 @@ def truth_of(lesions, candidates):
 
 
 def errors_of(lesions, candidates, threshold, folder):
-    score = np.array([candidate[-1] for candidate in candidates])
-    return worst_errors(truth_of(lesions, candidates), score, threshold, folder)
+    truth, score = truth_of(lesions, candidates), np.array([candidate[-1] for candidate in candidates])
+    return worst_errors(truth, score, threshold, FramePictures(truth, folder))
 
 
 def test_lesion_is_missed_only_if_its_best_candidate_is_below_the_threshold(tmp_path):
@@ -55,7 +57,7 @@ def test_lesion_is_missed_only_if_its_best_candidate_is_below_the_threshold(tmp_
     ]  # fmt: skip
     errors = errors_of(lesions, candidates, 0.5, tmp_path)
     assert (errors.n_rejected, errors.n_never_proposed, errors.n_false_positives) == (1, 0, 0)
-    assert [(tile.frame_id, tile.score) for tile in errors.rejected] == [("f3", 0.4)]
+    assert [(tile.image_id, tile.score) for tile in errors.rejected] == [("f3", 0.4)]
 
 
 def test_false_positive_counts_from_the_threshold_on_and_the_highest_comes_first(tmp_path):
@@ -69,7 +71,7 @@ def test_lesion_without_candidate_is_the_detectors_miss_and_the_largest_comes_fi
     lesions = [("A", "1", SMALL), ("B", "2", LARGE), ("C", "3", SMALL)]
     errors = errors_of(lesions, [("c", "3", SMALL, "C", 0.9)], 0.5, tmp_path)
     assert (errors.n_rejected, errors.n_never_proposed) == (0, 2)
-    assert [(tile.frame_id, tile.score) for tile in errors.never_proposed] == [("f2", None), ("f1", None)]
+    assert [(tile.image_id, tile.score) for tile in errors.never_proposed] == [("f2", None), ("f1", None)]
 
 
 def test_no_threshold_misses_every_lesion_and_accepts_nothing(tmp_path):
@@ -102,7 +104,7 @@ def test_tile_shows_the_lesion_with_its_best_candidate_and_drawn_boxes_lie_on_th
     encoded = base64.b64decode(tile.image_uri.removeprefix("data:image/png;base64,"))
     pixels = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_GRAYSCALE)
     assert pixels is not None
-    scale = pixels.shape[0] / tile.side_px
+    scale = pixels.shape[0] / tile.width_px
     lesion = tile.boxes[0]
     x0, y0 = round(lesion.x_px * scale), round(lesion.y_px * scale)
     x1, y1 = round((lesion.x_px + lesion.width_px) * scale), round((lesion.y_px + lesion.height_px) * scale)
@@ -132,7 +134,7 @@ def test_split_counts_found_lesions_once_and_false_candidates_only(tmp_path):
     """train: 2 videos, 3 frames, lesions A and B; A hit twice, B never, 3 candidates hit nothing. val: one frame.
 
     Detector on train: 1 of 2 lesions, 3 false positives in 3 frames."""
-    blank = dict.fromkeys((*BOX_COLUMNS, "detector_score", "path", "width_px", "height_px"), "0")
+    blank = dict.fromkeys((*FRAME.place_columns, "detector_score", "path", "width_px", "height_px"), "0")
     videos = {"f1": "1", "f2": "1", "f3": "2", "f4": "3"}
 
     def row(split, frame, **values):
@@ -142,12 +144,12 @@ def test_split_counts_found_lesions_once_and_false_candidates_only(tmp_path):
         kept = [{column: row[column] for column in columns} for row in rows]
         write_csv(tmp_path / "candidates" / f"{name}.csv", columns, kept)
 
-    write("frames", FRAME_COLUMNS, [row("val" if frame == "f4" else "train", frame) for frame in videos])
-    write("lesions", LESION_COLUMNS, [row("train", "f1", lesion_id=key) for key in "AB"])
+    write("frames", FRAME.image_columns, [row("val" if frame == "f4" else "train", frame) for frame in videos])
+    write("lesions", FRAME.lesion_columns, [row("train", "f1", lesion_id=key) for key in "AB"])
     hits = ["A", "A", "", "", ""]
     candidates = [row("train", "f1", candidate_id=n, label=int(h != ""), lesion_id=h) for n, h in enumerate(hits)]
-    write("candidates", CANDIDATE_COLUMNS, candidates)
-    train, val, test = split_counts(tmp_path)
+    write("candidates", FRAME.candidate_columns, candidates)
+    train, val, test = split_counts(tmp_path, FRAME)
     assert (train.n_groups, train.n_images, train.n_images_with_lesion, train.n_lesions) == (2, 3, 1, 2)
     assert (train.n_candidates, train.n_hits, train.detector_sensitivity, train.detector_fps_per_image) == (
         5,
