@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
+
 from data_prep.frames_patches import IndexedFrame
 from data_prep.frames_readers import FrameRef
 from data_prep.parallel import ordered_map
@@ -24,6 +26,7 @@ SKIPPED_COLUMNS = ("frame_id", "group_id", "path", "reason")
 # chosen: a broken file among twenty is an accident that is listed; more of them mean that the copy is broken.
 MAX_SKIPPED_FRACTION = 0.05
 NO_GROUPS = "image"
+LEAST_SIDE_PX = 64  # chosen: below any endoscope's; a crop of it would be made of interpolation alone
 
 
 @dataclass(frozen=True)
@@ -39,10 +42,16 @@ class ExaminedFrame:
 
 def examine(ref: FrameRef) -> ExaminedFrame:
     """Decode one frame to see whether it can be."""
+    if not ref.image_path.is_file():
+        return ExaminedFrame(
+            ref, problem=f"{ref.image_path}: there is no such file. Restore it, or take it off the list."
+        )
     try:
         height, width = read_image_rgb(ref.image_path).shape[:2]
-    except DataError as error:
-        return ExaminedFrame(ref, problem=str(error))
+    except (DataError, cv2.error) as error:  # cv2.error: an image whose header claims more pixels than OpenCV allows
+        return ExaminedFrame(ref, problem=str(error).strip())
+    if min(width, height) < LEAST_SIDE_PX:
+        return ExaminedFrame(ref, problem=f"{ref.image_path}: {width}x{height} pixels, no frame of a video.")
     return ExaminedFrame(ref, width, height, hashlib.sha256(ref.image_path.read_bytes()).hexdigest())
 
 

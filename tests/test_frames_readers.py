@@ -105,12 +105,49 @@ def test_a_csv_says_label_video_and_split(tmp_path: Path) -> None:
         (",1,v", r"line 3: path '' names no image"),
         ("0.png,1,v", "are both frame 0.png"),
         ("1.png,1,", "its video is not known, as for 0 more of 2"),
+        ("1.png,1,NaN", "its video is not known, as for 0 more of 2"),
+        ("1.png,nan,v", r"line 3: label 'nan'"),
+        ("0.png,0,v", "are both frame 0.png"),
+        ("./x/../0.png,0,v", "are both frame 0.png"),
+        ("../set/1.png,1,v", r"line 3: path '../set/1.png' leads out of"),
+        ("/elsewhere/1.png,1,v", r"line 3: path '/elsewhere/1.png' leads out of"),
+        ("\n\n1.png,maybe,v", "line 5: label 'maybe'"),
+        ("1.png", r"line 3: label ''"),
         ("1.png,1,v,dev", r"line 3: split 'dev'"),
     ],
 )
 def test_a_wrong_row_of_a_csv_is_named(tmp_path: Path, row: str, message: str) -> None:
     (tmp_path / "labels.csv").write_text(f"path,label,group_id,split\n0.png,0,v\n{row}\n")
     with pytest.raises(DataError, match=message):
+        read(tmp_path)
+
+
+def test_a_csv_as_a_spreadsheet_saves_it_reads_alike(tmp_path: Path) -> None:
+    plain = 'path,label,group_id\na/1.png,1,v1\n"a/2, late.png",0,v1\n'
+    for name, data in (
+        ("plain", plain.encode()),
+        ("marked", b"\xef\xbb\xbf" + plain.encode()),
+        ("lines of another system", plain.replace("\n", "\r\n").encode()),
+        ("names in capitals, blanks", plain.replace("path,label,group_id", " Path , LABEL,Group_ID,").encode()),
+    ):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "labels.csv").write_bytes(data)
+        refs = read(tmp_path / name)[1]
+        found = [(ref.frame_id, ref.group_id, ref.informative) for ref in refs]
+        assert found == [("a/1.png", "v1", True), ("a/2, late.png", "v1", False)], name
+
+
+def test_a_csv_in_another_encoding_is_refused_also_far_down(tmp_path: Path) -> None:
+    rows = "".join(f"{k}.png,1,v{k}\n" for k in range(2000))
+    (tmp_path / "labels.csv").write_bytes(f"path,label,group_id\n{rows}m\u00fcller.png,1,v\n".encode("latin-1"))
+    with pytest.raises(DataError, match=r"labels.csv: cannot be read as CSV in UTF-8"):
+        read(tmp_path)
+
+
+def test_two_folders_of_one_class_are_refused(tmp_path: Path) -> None:
+    for name in ("informative", "good", "bad"):
+        put(tmp_path / name / "1.png")
+    with pytest.raises(DataError, match="name the same class"):
         read(tmp_path)
 
 

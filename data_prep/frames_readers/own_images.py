@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import csv
+import posixpath
 from pathlib import Path
 
 from data_prep.frames_readers.frame_ref import FrameRef, Reader, folders, images, listing
 from data_prep.polyp_readers.frame_ref import IMAGE_SUFFIXES
 from layerwise.errors import DataError
-from layerwise.files import read_csv
 
 # What people call the two classes; letter case, "-", "_" and blanks do not matter.
 _INFORMATIVE = {"informative", "1", "good", "clear"}
 _NON_INFORMATIVE = {"noninformative", "uninformative", "notinformative", "0", "bad"}
 _SPLITS = ("", "train", "test")
+_NOTHING = {"nan", "none", "null"}  # what programs write for an empty cell
 
 
 def read_label(text: str) -> bool | None:
@@ -29,37 +30,42 @@ _CSV_LOOKED_FOR = "one .csv with the columns path,label and, better, group_id (t
 
 def _locate_csv(root: Path) -> Path | None:
     tables = [path for path in listing(root) if path.suffix.lower() == ".csv"]
-    return root if len(tables) == 1 and {"path", "label"} <= set(_header(tables[0])) else None
+    return root if len(tables) == 1 and {"path", "label"} <= set(_read(tables[0])[0]) else None
 
 
-def _header(table: Path) -> list[str]:
+def _read(table: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
+    """The column names in small letters, and every row that is not blank with the number of its line."""
     try:
         with table.open(newline="", encoding="utf-8-sig") as handle:
-            return [name.strip().lower() for name in next(csv.reader(handle), [])]
-    except (OSError, UnicodeDecodeError) as error:
+            lines = csv.reader(handle)
+            columns = [name.strip().lower() for name in next(lines, [])]
+            rows = [(lines.line_num, dict(zip(columns, map(str.strip, row), strict=False))) for row in lines if row]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{table}: cannot be read as CSV in UTF-8 ({error}). Save it so.") from None
+    return columns, rows
 
 
 def _index_csv(root: Path) -> list[FrameRef]:
     table = next(path for path in listing(root) if path.suffix.lower() == ".csv")
-    refs = []
-    for line, given in enumerate(read_csv(table), start=2):
-        row = {(name or "").strip().lower(): (value or "").strip() for name, value in given.items() if name}
-        label = read_label(row["label"])
-        if label is None:
-            raise DataError(
-                f"{table}, line {line}: label {row['label']!r}; expected informative or non-informative (or 1 or 0)."
-            )
-        path = root / row["path"]
-        if not row["path"] or path.suffix.lower() not in IMAGE_SUFFIXES:
-            raise DataError(f"{table}, line {line}: path {row['path']!r} names no image ({', '.join(IMAGE_SUFFIXES)}).")
-        split = row.get("split", "").lower()
-        if split not in _SPLITS:
-            raise DataError(
-                f"{table}, line {line}: split {split!r}; expected train, test or nothing (val comes from train)."
-            )
-        refs.append(FrameRef(row["path"], row.get("group_id", ""), path, label, row["label"], split))
-    return refs
+    return [_csv_frame(root, f"{table}, line {line}", row) for line, row in _read(table)[1]]
+
+
+def _csv_frame(root: Path, place: str, row: dict[str, str]) -> FrameRef:
+    given, word = row.get("path", ""), row.get("label", "")
+    group, split = (
+        "" if row.get(name, "").lower() in _NOTHING else row.get(name, "") for name in ("group_id", "split")
+    )
+    label = read_label(word)
+    if label is None:
+        raise DataError(f"{place}: label {word!r}; expected informative or non-informative (or 1 or 0).")
+    path = posixpath.normpath(given)  # one frame, however its path is written
+    if not given or Path(path).suffix.lower() not in IMAGE_SUFFIXES:
+        raise DataError(f"{place}: path {given!r} names no image ({', '.join(IMAGE_SUFFIXES)}).")
+    if path.startswith(("/", "../")):
+        raise DataError(f"{place}: path {given!r} leads out of {root}; write it relative to the CSV, and below it.")
+    if split.lower() not in _SPLITS:
+        raise DataError(f"{place}: split {split!r}; expected train, test or nothing (val comes from train).")
+    return FrameRef(path, group, root / path, label, word, split.lower())
 
 
 # Folders: informative/ and non-informative/, with the images in them, or in one folder per video.
@@ -70,9 +76,12 @@ _FOLDERS_LOOKED_FOR = "informative/ and non-informative/ with images, or with on
 def _class_folders(root: Path) -> dict[bool, Path]:
     found: dict[bool, Path] = {}
     for folder in folders(root):
-        label = read_label(folder.name)
-        if label is not None and not folder.name.isdecimal():
-            found[label] = folder
+        label = None if folder.name.isdecimal() else read_label(folder.name)
+        if label is None:
+            continue
+        if label in found:
+            raise DataError(f"{folder} and {found[label]} name the same class. Put their images into one folder.")
+        found[label] = folder
     return found
 
 
