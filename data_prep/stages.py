@@ -16,7 +16,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from data_prep import manifest, parallel
 from data_prep.whole_folder import disk_full_is_data_error, only_one_writer, whole_folder
-from layerwise.applications import APPLICATIONS
+from layerwise.applications import get_application
 from layerwise.errors import UsageError
 from layerwise.files import read_json, write_json
 from layerwise.nearest import lookup
@@ -144,7 +144,7 @@ def common_facts(application: str, dataset: Path, options: Options[Any], reader:
         "dataset": dataset.name,
         "is_phantom": options.data is None,
         "reader": reader,
-        "group_unit": APPLICATIONS[application].group_unit,
+        "group_unit": get_application(application).group_unit,
         "validation": options.validation,
         "seed": options.seed,
     }
@@ -167,10 +167,15 @@ def timed(stage: str) -> Iterator[None]:
     print(f"{stage}: {time.monotonic() - start:.1f} s", flush=True)
 
 
-def option_parser(application: str, description: str, scales: Mapping[str, NamedScale]) -> argparse.ArgumentParser:
-    """The options that every data preparation has; an application adds its own before it parses."""
+def option_parser(
+    application: str,
+    description: str,
+    scales: Mapping[str, NamedScale],
+    data: str = "folder of a public set; without it the phantom is made and used",
+) -> argparse.ArgumentParser:
+    """The options that every data preparation has; an application adds its own before it parses. data: --data's help."""
     parser = argparse.ArgumentParser(f"python -m data_prep.{application}", description=description)
-    parser.add_argument("--data", type=Path, help="folder of a public set; without it the phantom is made and used")
+    parser.add_argument("--data", type=Path, help=data)
     parser.add_argument("--scale", default="demo", help=f"preset of sizes: {', '.join(scales)} (default demo)")
     parser.add_argument("--seed", type=int, default=0, help="of phantom, split, thinning and order (default 0)")
     parser.add_argument("--net", default="alexnet_half", help=f"decides the patch size: {', '.join(NETS)}")

@@ -33,8 +33,8 @@ class FrameTruth:
 
     @property
     def label(self) -> np.ndarray:
-        """(F,) int64."""
-        return np.array([int(row["label"]) for row in self.frames.values()], dtype=np.int64)
+        """(F,) int64: 1 for every class but the first, which is the negative one."""
+        return np.array([int(row["label"] != "0") for row in self.frames.values()], dtype=np.int64)
 
     @property
     def group_index(self) -> np.ndarray:
@@ -76,12 +76,12 @@ class RocEvaluation:
 
 
 def read_frame_truth(path: Path) -> FrameTruth:
-    """The test rows of frames.csv. DataError for a missing column, a frame twice, or a label other than 0 and 1."""
+    """The test rows of frames.csv. DataError for a missing column, a frame twice, or a label that is no class."""
     rows = [row for row in read_table(path, FRAME_COLUMNS, DATA_WRITER) if row["split"] == "test"]
     truth = FrameTruth(index_by(path, rows, "frame_id"))
     for frame_id, row in truth.frames.items():
-        if row["label"] not in ("0", "1"):
-            raise DataError(f"{path}: frame {frame_id!r} has label {row['label']!r}, expected 0 or 1")
+        if not row["label"].isdecimal():
+            raise DataError(f"{path}: frame {frame_id!r} has label {row['label']!r}, expected the number of a class")
     return truth
 
 
@@ -147,6 +147,6 @@ def _read_scores(path: Path, truth: FrameTruth) -> tuple[np.ndarray, np.ndarray,
                 "frames.csv. The scores belong to another data set: predict again with this one."
             )
     frame = np.array([place[row["frame_id"]] for row in rows], dtype=np.int64)
-    label = np.array([int(row["label"]) for row in rows], dtype=np.int64)
+    label = np.array([int(row["label"] != "0") for row in rows], dtype=np.int64)
     score = [number(f"{path}, line {line}", row, "score", 0, 1) for line, row in enumerate(rows, start=2)]
     return frame, label, np.array(score)

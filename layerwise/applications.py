@@ -5,7 +5,9 @@ Source: Tajbakhsh et al. 2016 (IEEE TMI 35(5):1299-1312), section VI, A to D.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 from layerwise.nearest import lookup
 
@@ -43,6 +45,11 @@ class Application:
     def n_classes(self) -> int:
         """C of the paper's Table I: the outputs of fc8."""
         return len(self.class_names)
+
+    @property
+    def positive(self) -> str:
+        """What a score is the probability of: the second of two classes, or whatever is not the first."""
+        return self.class_names[1] if self.n_classes == 2 else f"not {self.class_names[0]}"
 
     @property
     def fc8(self) -> str:
@@ -122,6 +129,26 @@ APPLICATIONS: dict[str, Application] = {
 }
 
 
-def get_application(name: str) -> Application:
-    """The application of that name; UsageError with the nearest name if there is none."""
-    return lookup("application", name, APPLICATIONS)
+# A user's own images, which are judged one by one as the frames are. Their classes are in the manifest of their data.
+CUSTOM = replace(
+    APPLICATIONS["frames"],
+    name="custom",
+    title="images of your own",
+    section="VI",
+    class_names=(),
+    group_unit="group",
+    n_training_patches=0,
+    metric="true against false positive rate per image",
+    score_rule="mean probability over the patches of an image",
+)
+
+
+def get_application(name: str, data: Mapping[str, Any] | None = None) -> Application:
+    """The application of that name; UsageError with the nearest name if there is none.
+
+    data: what is recorded of its data set, a manifest say; `custom` has no class_names without it.
+    """
+    application = lookup("application", name, {**APPLICATIONS, CUSTOM.name: CUSTOM})
+    if application is CUSTOM and data is not None:
+        return replace(CUSTOM, class_names=tuple(data["class_names"]))
+    return application

@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from layerwise.applications import CUSTOM
+from layerwise.errors import UsageError
+
 DATA = Path("data")
 
 
@@ -17,6 +20,21 @@ def dataset_dir(application: str, data: Path | str | None, scale: str, seed: int
         return base / application / f"phantom-seed{seed}-{scale}"
     source = Path(data).resolve()
     return base / application / f"{source.name}-{hashlib.sha256(str(source).encode()).hexdigest()[:8]}"
+
+
+def run_place(application: str, data: Path | str | None) -> str:
+    """Where runs/ keeps an application's runs: under its name, those of a user's own images by data set.
+
+    data: the user's folder. UsageError if `custom` is without.
+    """
+    if application != CUSTOM.name:
+        return application
+    if data is None:
+        raise UsageError(
+            f"which images? {application} needs DATA (--data), the same folder or table for all its commands: the runs "
+            f"of each lie in a folder of its own below runs/{application}/."
+        )
+    return f"{application}/{dataset_dir(application, data, '', 0).name}"
 
 
 def patches_dir(dataset: Path, size: int, fraction: float = 1.0) -> Path:

@@ -19,6 +19,7 @@ from layerwise.engine import open_engine
 from layerwise.errors import DataError, exit_code_main
 from layerwise.files import file_digest, read_csv, write_csv
 from layerwise.nets import MEAN_BGR
+from layerwise.paths import run_place
 from layerwise.run_folder import SCORE_COLUMNS, RunFolder, short_path
 from tools.run_options import add_run_options
 
@@ -29,9 +30,8 @@ def main() -> int:
     add_run_options(parser)
     parser.add_argument("--device", default="auto", help="auto, cpu, gpu or the index of a GPU (default: auto)")
     options = parser.parse_args()
-    folder = RunFolder.of(
-        options.runs, options.application, options.scheme, options.engine, options.seed, options.fraction
-    )
+    place = run_place(options.application, options.data)
+    folder = RunFolder.of(options.runs, place, options.scheme, options.engine, options.seed, options.fraction)
     run = folder.read_run()
     database = Path(run["data"]["manifest"]).parent
     if file_digest(run["data"]["manifest"]) != run["data"]["manifest_sha256"]:

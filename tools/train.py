@@ -25,7 +25,7 @@ from layerwise.engine import open_engine
 from layerwise.errors import DataError, EngineError, UsageError, exit_code_main
 from layerwise.files import file_digest, read_json
 from layerwise.nets import MEAN_BGR, get_net
-from layerwise.paths import dataset_dir, patches_dir
+from layerwise.paths import dataset_dir, patches_dir, run_place
 from layerwise.plan import format_plan, make_plan
 from layerwise.run_folder import RunFolder, describe_commit, describe_host, short_path
 from layerwise.schemes import BASE_LR, GAMMA, get_scheme
@@ -46,7 +46,6 @@ DEFAULT_EPOCHS = 8.0  # chosen: real Caffe on two cores then trains the demonstr
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tools.train", description=(__doc__ or "").split("\n")[0])
     add_run_options(parser)
-    parser.add_argument("--data", help="folder of the images, as given to data_prep (default: the phantom)")
     parser.add_argument("--scale", default="demo", help="the phantom's scale: smoke, demo or paper (default: demo)")
     parser.add_argument("--data-seed", type=int, default=0, help="the data set's seed (default: 0)")
     parser.add_argument("--net", default=DEFAULT_NET, help=f"alexnet or alexnet_half (default: {DEFAULT_NET})")
@@ -68,7 +67,8 @@ def main() -> int:
     options = parse_arguments()
     application, scheme, net = get_application(options.application), get_scheme(options.scheme), get_net(options.net)
     engine = open_engine(options.engine)
-    folder = RunFolder.of(options.runs, application.name, scheme.name, engine.name, options.seed, options.fraction)
+    place = run_place(application.name, options.data)
+    folder = RunFolder.of(options.runs, place, scheme.name, engine.name, options.seed, options.fraction)
     weights = resolve_weights(options.weights or default_weights(scheme.copies_source, net.name), net)
     if weights is None and scheme.copies_source:
         raise UsageError(f"scheme {scheme.name} tunes source weights, and WEIGHTS={NO_WEIGHTS} gives none")
@@ -76,6 +76,7 @@ def main() -> int:
     dataset = dataset_dir(application.name, options.data, options.scale, options.data_seed)
     database = patches_dir(dataset, net.input_size, options.fraction)
     manifest = read_manifest(database, application.name)
+    application = get_application(application.name, manifest)
 
     settings = {
         "application": application.name,
@@ -232,6 +233,7 @@ def write_run_record(
             "data": {
                 "dataset": manifest["dataset"],
                 "is_phantom": manifest["is_phantom"],
+                "class_names": get_application(settings["application"], manifest).class_names,
                 "dataset_dir": short_path(dataset),
                 "manifest": short_path(database / "manifest.json"),
                 "manifest_sha256": settings["manifest_sha256"],
