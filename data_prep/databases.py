@@ -10,14 +10,15 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
-from data_prep.lmdb_builder import datum_key, encode_datum, write_lmdb
+from data_prep.lmdb_builder import datum_key, datum_of_pixels, datum_pixels, write_lmdb
 from data_prep.manifest import MANIFEST
 from data_prep.parallel import ordered_map
 from data_prep.splits import SPLITS
@@ -57,6 +58,9 @@ class SourceJob:
     slots: tuple[int, ...]
     specs: tuple[Any, ...]
 
+    def __str__(self) -> str:
+        return str(self.source)
+
 
 def patch_key(position: int, name: str) -> str:
     """The key of the `position`-th record of a split: it sorts as the positions do, and tells what the patch is of."""
@@ -77,8 +81,9 @@ def build_databases(
 
     planned: split -> patches in the order of their keys. sources: source_id -> what `cut` opens (a path, say). facts:
     what the manifest records besides. Returns the manifest. Every source is opened once; pixels pass through a spool
-    file as large as the databases, so memory stays small and keys rise. The same plan gives the same databases for
-    any number of workers. Raises DataError if the disk is full.
+    file as large as the databases, so memory stays small and keys rise. A record is written as soon as it and those
+    before it are cut, while the workers go on. The same plan gives the same databases for any number of workers.
+    Raises DataError if the disk is full.
     """
     everything = [(split, patch) for split in SPLITS for patch in planned[split]]
     with whole_folder(folder) as partial_folder, disk_full_is_data_error(folder):
@@ -86,16 +91,14 @@ def build_databases(
         with spool.open("wb") as handle:
             os.posix_fallocate(handle.fileno(), 0, len(everything) * size * size * 3)
         jobs = _jobs([patch for _, patch in everything], sources)
-        for _ in ordered_map(partial(cut_patches, cut=cut, spool=spool, size=size), jobs, workers, "patches"):
-            pass
-        pixels = np.memmap(spool, np.uint8, mode="r", shape=(len(everything), size, size, 3))
-        databases, first = {}, 0
-        for split in SPLITS:
-            records = _records(planned[split], pixels[first : first + len(planned[split])])
-            summary = write_lmdb(partial_folder / f"{split}_lmdb", records)
-            databases[split] = {"path": f"{split}_lmdb", "count": summary.count, "sha256": summary.sha256}
-            first += len(planned[split])
-        del pixels
+        done = ordered_map(partial(cut_patches, cut=cut, spool=spool, size=size), jobs, workers, "patches")
+        databases = {}
+        with closing(done), spool.open("rb") as handle:
+            pixels = _filled_slots(handle, jobs, done, size)
+            for split in SPLITS:
+                records = _records(planned[split], pixels, size)
+                summary = write_lmdb(partial_folder / f"{split}_lmdb", records)
+                databases[split] = {"path": f"{split}_lmdb", "count": summary.count, "sha256": summary.sha256}
         spool.unlink()
         columns = (*FIRST_COLUMNS, *everything[0][1].columns)
         write_csv(partial_folder / "patches.csv", columns, (_patch_row(*item) for item in everything))
@@ -116,7 +119,7 @@ def cut_patches(job: SourceJob, cut: Cut, spool: Path, size: int) -> None:
         for slot, patch in zip(job.slots, cut(job.source, job.specs, size), strict=True):
             if patch.shape != (size, size, 3) or patch.dtype != np.uint8:
                 raise ValueError(f"a patch is {patch.dtype} {patch.shape}, expected uint8 ({size}, {size}, 3)")
-            os.pwrite(handle.fileno(), patch.tobytes(), slot * patch.nbytes)
+            os.pwrite(handle.fileno(), datum_pixels(patch), slot * patch.nbytes)
 
 
 def _jobs(patches: Sequence[PlannedPatch], sources: Mapping[str, Any]) -> list[SourceJob]:
@@ -129,9 +132,21 @@ def _jobs(patches: Sequence[PlannedPatch], sources: Mapping[str, Any]) -> list[S
     ]
 
 
-def _records(planned: Sequence[PlannedPatch], patches_rgb: np.ndarray) -> Iterator[tuple[str, bytes]]:
-    for patch, pixels in zip(planned, patches_rgb, strict=True):
-        yield patch.key, encode_datum(pixels, patch.label)
+def _filled_slots(spool: BinaryIO, jobs: Sequence[SourceJob], done: Iterator[None], size: int) -> Iterator[bytes]:
+    """The pixels in every slot of the spool, in order; waits for the job that fills a slot."""
+    filled_by = {slot: number for number, job in enumerate(jobs) for slot in job.slots}
+    n_done, length = 0, size * size * 3
+    for slot in range(len(filled_by)):
+        while n_done <= filled_by[slot]:
+            next(done)
+            n_done += 1
+        yield os.pread(spool.fileno(), length, slot * length)
+
+
+def _records(planned: Sequence[PlannedPatch], pixels: Iterator[bytes], size: int) -> Iterator[tuple[str, bytes]]:
+    """The records of one split; takes from `pixels` no more than these."""
+    for patch in planned:
+        yield patch.key, datum_of_pixels(next(pixels), size, size, patch.label)
 
 
 def _patch_row(split: str, patch: PlannedPatch) -> dict[str, Any]:

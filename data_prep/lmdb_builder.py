@@ -38,9 +38,18 @@ def datum_key(index: int, text: str) -> str:
 
 def encode_datum(patch_rgb: np.ndarray, label: int) -> bytes:
     """A serialised Datum of one (H, W, 3) uint8 RGB patch: channels first, blue first, not encoded."""
-    height, width, channels = patch_rgb.shape
-    pixels_bgr = np.ascontiguousarray(patch_rgb[:, :, ::-1].transpose(2, 0, 1), np.uint8)
-    datum = caffe_pb2.Datum(channels=channels, height=height, width=width, data=pixels_bgr.tobytes(), label=label)
+    height, width, _ = patch_rgb.shape
+    return datum_of_pixels(datum_pixels(patch_rgb), height, width, label)
+
+
+def datum_pixels(patch_rgb: np.ndarray) -> bytes:
+    """The bytes of an (H, W, 3) uint8 RGB patch as a Datum holds them: (3, H, W), blue first."""
+    return np.ascontiguousarray(patch_rgb[:, :, ::-1].transpose(2, 0, 1), np.uint8).tobytes()
+
+
+def datum_of_pixels(pixels: bytes, height: int, width: int, label: int) -> bytes:
+    """A serialised Datum around `datum_pixels`: not encoded."""
+    datum = caffe_pb2.Datum(channels=3, height=height, width=width, data=pixels, label=label)
     return datum.SerializeToString()
 
 
