@@ -47,9 +47,9 @@ SCALES = {
     scale.name: scale
     for scale in (
         # chosen: seconds, not minutes; only to see that everything runs.
-        Scale("smoke", 0.4, 450, 150, 150),
-        # chosen: one epoch of training takes two cores about half a minute.
-        Scale("demo", 0.48, 4_500, 900, 1_500),
+        Scale("smoke", 0.4, 240, 90, 60),
+        # chosen: patches of 259 pixels take 200 kB each; eight epochs of these take two cores some minutes.
+        Scale("demo", 0.48, 2_400, 450, 300),
         # Paper, section VI-D: 132 of 276 regions test; 200,000 patches, of which 20 % validate. chosen: the patches of
         # test regions, which the paper does not score: it maps whole regions. They give the ROC area of patches.
         Scale("paper", 0.48, _INTIMA.n_train_patches, _INTIMA.n_validation_patches, 30_000),

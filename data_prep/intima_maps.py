@@ -1,19 +1,14 @@
-"""The places of a region that a net scores, as maps of confidence, and found rows back on the image's columns."""
+"""A region's pixels for a net that maps it in one pass, and found rows of the maps back on the image's columns."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from data_prep.intima_patches import WINDOW_UM, resample
+from data_prep.intima_patches import Raster, raster_um, resample
 from data_prep.intima_readers import read_grey
 from data_prep.intima_rois import PlannedRoi
-
-# chosen: the paper scores every pixel. AlexNet's first layer steps by four pixels, so finer rows see little new; along
-# the wall, which changes slowly, half as many do. In um, 92 and 183 with patches of 131 pixels, 53 and 106 with 227.
-ROW_STEP, COLUMN_STEP = 4, 8
 
 
 @dataclass(frozen=True)
@@ -33,22 +28,29 @@ class MapGrid:
         return np.interp(columns_px, self.columns_px, self.rows_px[0] + step * found)
 
 
-def region_grid(roi: PlannedRoi, size: int) -> MapGrid:
-    """The grid over a region for patches of `size` pixels; its last row and column may lie just beyond."""
-    step = WINDOW_UM / size / roi.pixel_um
+def region_grid(roi: PlannedRoi, size: int, stride: int) -> MapGrid:
+    """Every `stride`-th pixel of the raster of patches of `size` pixels, both ways, over the whole region.
+
+    The last row and column may lie just beyond the region.
+    """
+    step = stride * raster_um(size) / roi.pixel_um
     first_row, last_row = roi.top_px, roi.bottom_px - 1
     first_column, last_column = float(roi.columns_px[0]), float(roi.columns_px[-1])
     return MapGrid(
-        np.arange(first_row, last_row + ROW_STEP * step, ROW_STEP * step),
-        np.arange(first_column, last_column + COLUMN_STEP * step, COLUMN_STEP * step),
+        np.arange(first_row, last_row + step, step),
+        np.arange(first_column, last_column + step, step),
     )
 
 
-def region_patches(roi: PlannedRoi, size: int) -> Iterator[np.ndarray]:
-    """The patch of every cell of `region_grid`, row by row: (size, size, 3) uint8, as those of the databases."""
-    grid = region_grid(roi, size)
+def region_raster(roi: PlannedRoi, grid: MapGrid, size: int) -> Raster:
+    """The pixels on which a patch about any place of the grid can be cut, resampled as those of the databases."""
     rows, columns = grid.rows_px, grid.columns_px
-    raster = resample(read_grey(roi.path), roi.pixel_um, (rows[0], rows[-1]), (columns[0], columns[-1]), size)
-    for row in rows:
-        for column in columns:
-            yield np.repeat(raster.patch(row, column, size)[..., None], 3, axis=2)
+    return resample(read_grey(roi.path), roi.pixel_um, (rows[0], rows[-1]), (columns[0], columns[-1]), size)
+
+
+def region_pixels(roi: PlannedRoi, grid: MapGrid, size: int) -> np.ndarray:
+    """(3, H, W) uint8, grey copied three times: its first `size` square is the patch about the grid's first place."""
+    raster = region_raster(roi, grid, size)
+    i, j = raster.nearest(grid.rows_px[0], grid.columns_px[0])
+    pixels = raster.pixels[i - size // 2 :, j - size // 2 :]
+    return np.broadcast_to(pixels, (3, *pixels.shape))

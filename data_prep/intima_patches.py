@@ -1,8 +1,8 @@
 """Patches of the far wall: centred on lumen-intima (1), on media-adventitia (2), or far from both (0).
 
 Source: paper, section VI-D: three classes, grey copied three times, no augmentation of positives. A region is first
-resampled to a raster of its own, WINDOW_UM / size per pixel, whatever the scanner's pixel; every patch is then a plain
-cut of that raster, and a net that runs over the raster sees what it saw in training.
+resampled to a raster of its own, whatever the scanner's pixel; every patch is then a plain cut of that raster, and a
+net that runs over the raster sees what it saw in training.
 """
 
 from __future__ import annotations
@@ -21,11 +21,13 @@ from data_prep.intima_readers import read_grey
 from data_prep.intima_rois import PlannedRoi
 from data_prep.splits import SPLITS, balance, check_labels
 from layerwise.applications import APPLICATIONS, VALIDATION_FRACTION
+from layerwise.nets import PADDING_PX
 
 BACKGROUND, LUMEN_INTIMA, MEDIA_ADVENTITIA = range(APPLICATIONS["intima"].n_classes)
 
 # chosen: the paper does not say how large a patch is. 3 mm, 50 of CUBS' pixels, shows both boundaries from either for
 # every thickness up to 1.5 mm, and lies in the range of 32 to 64 pixels that the group used for its own nets later.
+# The net pads nothing (layerwise/applications.py): PADDING_PX more at every edge are what its convolutions use up.
 WINDOW_UM = 3000.0
 # chosen: "far" from both boundaries. At 0.3 mm, five of CUBS' pixels, a thick media is background too, so the net
 # learns that between the boundaries there is none.
@@ -33,6 +35,11 @@ FAR_UM = 300.0
 # chosen: the paper's 66,667 patches per boundary are five times the columns of its 144 regions, so it must have taken
 # rows beside the line. Here they are taken only where the columns do not suffice, the nearest first, at most two.
 WIDEST_BAND_PX = 2
+
+
+def raster_um(size: int) -> float:
+    """Micrometres per pixel of the rasters from which patches of `size` pixels are cut."""
+    return WINDOW_UM / (size - 2 * PADDING_PX)
 
 
 @dataclass(frozen=True)
@@ -64,7 +71,7 @@ def resample(
 
     image: (H, W) uint8. Cubic between pixels; what lies outside the image is reflected.
     """
-    step = WINDOW_UM / size / pixel_um
+    step = raster_um(size) / pixel_um
     margin = (size // 2 + 1) * step
     top, left = rows_px[0] - margin, columns_px[0] - margin
     height = round((rows_px[1] - rows_px[0] + 2 * margin) / step) + 1
@@ -190,6 +197,7 @@ def geometry_record(size: int) -> dict[str, Any]:
     return {
         "size_px": size,
         "window_um": WINDOW_UM,
+        "raster_um": raster_um(size),
         "far_um": FAR_UM,
         "widest_band_px": WIDEST_BAND_PX,
         "border": "reflect_101",

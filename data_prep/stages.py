@@ -45,6 +45,7 @@ ScaleT = TypeVar("ScaleT", bound=NamedScale)
 class Options(Generic[ScaleT]):
     """What the command line decides. data: the user's folder, None for the phantom. fraction: of the training set."""
 
+    application: str
     data: Path | None
     scale: ScaleT
     seed: int
@@ -60,8 +61,8 @@ class Options(Generic[ScaleT]):
 
     @property
     def size(self) -> int:
-        """Side of a patch in pixels: what the net takes."""
-        return get_net(self.net).input_size
+        """Side of a patch in pixels: what the application's net takes."""
+        return get_net(self.net).patch_size(get_application(self.application))
 
 
 @dataclass(frozen=True)
@@ -173,8 +174,9 @@ def option_parser(
     scales: Mapping[str, NamedScale],
     data: str = "folder of a public set; without it the phantom is made and used",
 ) -> argparse.ArgumentParser:
-    """The options that every data preparation has; an application adds its own before it parses. data: --data's help."""
+    """The options that every data preparation has; an application adds its own before it parses. data: help of --data."""
     parser = argparse.ArgumentParser(f"python -m data_prep.{application}", description=description)
+    parser.set_defaults(application=application)
     parser.add_argument("--data", type=Path, help=data)
     parser.add_argument("--scale", default="demo", help=f"preset of sizes: {', '.join(scales)} (default demo)")
     parser.add_argument("--seed", type=int, default=0, help="of phantom, split, thinning and order (default 0)")
@@ -198,7 +200,14 @@ def checked_options(given: argparse.Namespace, scales: Mapping[str, ScaleT]) -> 
         raise UsageError(f"--fraction {given.fraction:g}: expected more than 0, at most 1 (0.25 is a quarter)")
     get_net(given.net)
     return Options(
-        given.data, scale, given.seed, given.net, given.patch_level_validation, given.workers, given.fraction
+        given.application,
+        given.data,
+        scale,
+        given.seed,
+        given.net,
+        given.patch_level_validation,
+        given.workers,
+        given.fraction,
     )
 
 

@@ -26,6 +26,7 @@ class Application:
     fp_unit: what the curve's x axis counts, and compared_at: where on it the paper compares two nets.
     score_rule: how patch probabilities become the score of the thing that is judged.
     reduced_to: the shares of the training set to which the paper reduces it (sections VI and Figures 5 to 8).
+    padded: whether the net pads conv2 to conv5 with zeros, as bvlc_alexnet does.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Application:
     compared_at: tuple[float, ...]
     score_rule: str
     reduced_to: tuple[float, ...]
+    padded: bool = True
 
     @property
     def n_classes(self) -> int:
@@ -124,6 +126,10 @@ APPLICATIONS: dict[str, Application] = {
             compared_at=(),
             score_rule="1 - P(background) of a patch",
             reduced_to=(0.01,),  # a single subject: of every split at least one unit is kept
+            # chosen: without padding, on larger patches (NetRecord.patch_size). The paper applies its net at every
+            # pixel of a region. Zeros at a patch's edge would be the surroundings there: no pass over the region could
+            # equal scoring by patches. A net that never saw such zeros gives the same both ways.
+            padded=False,
         ),
     )
 }

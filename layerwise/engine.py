@@ -36,7 +36,7 @@ class Engine(Protocol):
         ...
 
     def run(self, task: str, job: dict[str, Any], on_event: OnEvent, log_path: Path) -> None:
-        """Run `task` ("train" or "predict"); Caffe's log goes to `log_path` (appended). Raises EngineError."""
+        """Run `task` ("train", "predict" or "maps"); Caffe's log goes to `log_path` (appended). Raises EngineError."""
         ...
 
 

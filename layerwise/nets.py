@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from layerwise.applications import Application
 from layerwise.nearest import lookup
 
 # chosen: ImageNet's channel means, blue, green, red. The paper does not say what it subtracts; these are the usual
 # stand-in for bvlc_alexnet's mean image, and three numbers fit every patch size and every grey picture copied thrice.
 MEAN_BGR = (104.0, 117.0, 123.0)
 
+# What AlexNet's zeros stand for, in pixels of the input at each edge: two of conv2's places, which are 8 pixels apart,
+# and one of each of conv3, conv4 and conv5, 16 apart.
+PADDING_PX = 2 * 8 + 3 * 16
+
 
 @dataclass(frozen=True)
 class NetRecord:
     """An AlexNet by its sizes.
 
-    input_size: side of the patch in pixels; a patch is (3, input_size, input_size).
+    input_size: side of the picture that the padded net takes, in pixels; the source weights were trained at it.
     widths: num_output of conv1 to fc7. fc8's is the application's number of classes.
     train_batch, val_batch: default mini-batches of the two phases.
     """
@@ -30,8 +35,20 @@ class NetRecord:
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
-        """(channels, height, width) of one patch."""
+        """(channels, height, width) of a picture for the padded net."""
         return 3, self.input_size, self.input_size
+
+    def patch_size(self, application: Application) -> int:
+        """Side of the application's patches in pixels.
+
+        Where nothing is padded, true surroundings take the place of the zeros; pool5 keeps its size, so that the padded
+        net's weights fit.
+        """
+        return self.input_size + (0 if application.padded else 2 * PADDING_PX)
+
+    def patch_shape(self, application: Application) -> tuple[int, int, int]:
+        """(channels, height, width) of one patch."""
+        return 3, self.patch_size(application), self.patch_size(application)
 
 
 def _widths(*numbers: int) -> dict[str, int]:

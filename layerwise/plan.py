@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from layerwise.errors import UsageError
-from layerwise.nets import NetRecord
 from layerwise.schemes import BASE_LR, Scheme
 from layerwise.shapes import LayerShape, Shape, layer_shapes, shape_text
 from layerwise.source import SourceBlob, check_source, read_source
@@ -47,9 +46,9 @@ class Plan:
 
 
 def make_plan(
-    train_val: Any, net: NetRecord, scheme: Scheme, weights: WeightsRecord | None, iterations_per_epoch: int
+    train_val: Any, patch_shape: Shape, scheme: Scheme, weights: WeightsRecord | None, iterations_per_epoch: int
 ) -> Plan:
-    """The plan of training the NetParameter `train_val`, written for `net` and `scheme`, from `weights`.
+    """The plan of training the NetParameter `train_val`, written for `scheme`, on patches (C, H, W) from `weights`.
 
     Raises UsageError if the scheme copies and there are no weights, or there are and it does not; ModelError if the
     caffemodel is truncated or foreign, lacks a layer that the scheme copies, or has one of another shape.
@@ -58,7 +57,7 @@ def make_plan(
         raise UsageError(f"{scheme.name} tunes source weights, and WEIGHTS=none; name some, or use a scratch scheme")
     if weights is not None and not scheme.copies_source:
         raise UsageError(f"{scheme.name} starts from fillers, so it takes WEIGHTS=none, not {weights.name}")
-    shapes = {name: shape for name, shape in layer_shapes(train_val, net.input_shape).items() if shape.params}
+    shapes = {name: shape for name, shape in layer_shapes(train_val, patch_shape).items() if shape.params}
     source: dict[str, tuple[SourceBlob, ...]] = {}
     if weights:
         source = read_source(weights.path)

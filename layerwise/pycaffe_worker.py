@@ -1,4 +1,5 @@
-"""The only training loop. It is handed a caffe module and speaks pycaffe, so real Caffe and recaffe run the same lines.
+"""All that is done with a net: training, scoring patches, mapping regions. It is handed a caffe module and speaks
+pycaffe, so real Caffe and recaffe run the same lines.
 
 Imports nothing but the standard library and numpy, and runs on any Python from 2.7 on, because under ENGINE=caffe it is
 a script of the Python that real Caffe was built for.
@@ -15,6 +16,8 @@ import sys
 import time
 
 import numpy as np
+
+OFFSETS = ((0, 0), (0, 1), (1, 0), (1, 1))  # of the four maps that one is parted into before a pooling
 
 
 def train(caffe, job):
@@ -88,6 +91,84 @@ def score(net, patches, mean_bgr):
         yield prob[: len(part), 1:].reshape(len(part), -1).sum(axis=1).copy()
 
 
+def maps(caffe, job):
+    """Score every place of regions at once with the convolutional form of job["deploy"]; no net is trained.
+
+    job: deploy, weights (of the patch net, as in `predict`), convolutional (prototxt that `layerwise.net_surgery` made
+         of deploy), renamed (fully connected layer -> its convolution), context_size, stride, mean_bgr, device, and
+         regions: a list of {"pixels": path of .npy, (3, H, W) uint8 BGR, "maps": of .npy to write, (K, h, w) float32}.
+    Events: "ready"; one "maps" per region (index, seconds of its pass); "done".
+    """
+    use_device(caffe, job["device"])
+    net = operate(caffe, job)
+    mean = np.asarray(job["mean_bgr"], np.float32).reshape(3, 1, 1)
+    yield {"event": "ready", "version": engine_version(caffe), "iteration": 0}
+    for index, region in enumerate(job["regions"]):
+        pixels = np.load(region["pixels"]).astype(np.float32) - mean
+        started = time.time()
+        found = dense_scores(net, pixels, job["context_size"], job["stride"])
+        seconds = time.time() - started
+        np.save(region["maps"], found)
+        yield {"event": "maps", "index": index, "seconds": seconds}
+    yield {"event": "done", "iteration": 0}
+
+
+def operate(caffe, job):
+    """Net surgery: the convolutional net with the weights of the patch net; of job the paths and `renamed` of `maps`.
+
+    Layers of equal names are copied by name. A fully connected weight (outputs, C * H * W) is, row by row, the kernel
+    (outputs, C, H, W) of the convolution that stands for it.
+    """
+    patch_net = caffe.Net(str(job["deploy"]), str(job["weights"]), caffe.TEST)
+    net = caffe.Net(str(job["convolutional"]), str(job["weights"]), caffe.TEST)
+    for connected, convolution in job["renamed"].items():
+        for number, source in enumerate(patch_net.params[connected]):
+            target = net.params[convolution][number].data
+            target[...] = source.data.reshape(target.shape)
+    return net
+
+
+def dense_scores(net, region, context_size, stride):
+    """Scores (K, h, w) of a region (C, H, W), mean subtracted, at every `stride`-th pixel where a context fits.
+
+    The score [:, i, j] is that of the context_size square whose first pixel is (i * stride, j * stride). Strides of the
+    whole net multiply to more than that of its first layer, so before each pooling (all of stride 2) a map is parted
+    into the four that begin at row and column 0 or 1, which go on as items of the batch and are interleaved at the end
+    (Giusti et al. 2013). Nothing is computed twice.
+    """
+    layers = list(net._layer_names)
+    pools = [name for number, name in enumerate(layers) if net.layers[number].type == "Pooling"]
+    ends = [layers[layers.index(pool) - 1] for pool in pools] + [layers[-1]]
+    places = [(side - context_size) // stride + 1 for side in region.shape[1:]]
+    if min(places) < 1:
+        raise ValueError("a region of %d x %d pixels holds no square of %d" % (region.shape[1:] + (context_size,)))
+    # As many places more as it takes to be parted evenly at every pooling; what they see does not matter.
+    parts = 2 ** len(pools)
+    sides = [(-(-n // parts) * parts - 1) * stride + context_size for n in places]
+    filled = np.zeros([1, region.shape[0]] + sides, np.float32)
+    region = region[:, : sides[0], : sides[1]]
+    filled[0, :, : region.shape[1], : region.shape[2]] = region
+    found = run_part(net, net.inputs[0], filled, layers[0], ends[0])
+    for number, pool in enumerate(pools):
+        quarters = [found[:, :, i : found.shape[2] - 1 + i, j : found.shape[3] - 1 + j] for i, j in OFFSETS]
+        found = run_part(net, net.bottom_names[pool][0], np.concatenate(quarters), pool, ends[number + 1])
+    for _ in pools:
+        n, channels, height, width = found.shape
+        joined = np.empty((n // 4, channels, 2 * height, 2 * width), np.float32)
+        for number, (i, j) in enumerate(OFFSETS):
+            joined[:, :, i::2, j::2] = found[number * (n // 4) : (number + 1) * (n // 4)]
+        found = joined
+    return found[0, :, : places[0], : places[1]]
+
+
+def run_part(net, blob, values, first, last):
+    """Give `blob` its values and run the layers from `first` to `last`; returns what the last one puts out."""
+    net.blobs[blob].reshape(*values.shape)
+    net.blobs[blob].data[...] = values
+    (made,) = net.forward(start=first, end=last).values()
+    return made.copy()
+
+
 def use_device(caffe, device):
     """device: "cpu", or the index of a GPU."""
     if device == "cpu":
@@ -138,7 +219,7 @@ def serve(job_path):
 
         if not hasattr(caffe, "SGDSolver"):
             raise ImportError("this 'caffe' is not pycaffe: %s" % getattr(caffe, "__file__", "?"))
-        task = {"train": train, "predict": predict}[job["task"]](caffe, job)
+        task = {"train": train, "predict": predict, "maps": maps}[job["task"]](caffe, job)
         event = next(task)
         while True:
             events.write(json.dumps(event) + "\n")

@@ -64,7 +64,7 @@ def train_val(
 
     train = NetSpec()
     train.data, train.label = _data(caffe_pb2.TRAIN, train_lmdb, train_batch)
-    logits = _add_fc8(train, add_alexnet(train, net, learned), application, learned)
+    logits = _add_fc8(train, add_alexnet(train, net, learned, application.padded), application, learned)
     train.accuracy = layers.Accuracy(logits, train.label, include={"phase": caffe_pb2.TEST})
     train.loss = layers.SoftmaxWithLoss(logits, train.label)
 
@@ -79,20 +79,22 @@ def deploy(application: Application, net: NetRecord, batch: int) -> Any:
     It is the same for every scheme, and has neither fillers nor rates, since all its weights are copied.
     """
     spec = NetSpec()
-    spec.data = layers.Input(input_param={"shape": {"dim": [batch, *net.input_shape]}})
-    spec.prob = layers.Softmax(_add_fc8(spec, add_alexnet(spec, net), application))
+    spec.data = layers.Input(input_param={"shape": {"dim": [batch, *net.patch_shape(application)]}})
+    spec.prob = layers.Softmax(_add_fc8(spec, add_alexnet(spec, net, padded=application.padded), application))
     message = spec.to_proto()
     message.name = _net_name(application, net)
     return message
 
 
-def add_alexnet(spec: NetSpec, net: NetRecord, options: LayerOptions = no_options) -> Any:
+def add_alexnet(spec: NetSpec, net: NetRecord, options: LayerOptions = no_options, padded: bool = True) -> Any:
     """Assign conv1 to fc7 with their ReLU, LRN, pools and dropout to `spec`, above spec.data; return the last top.
 
-    options: fillers and rates of a learned layer, by its name.
+    options: fillers and rates of a learned layer, by its name. padded: whether conv2 to conv5 pad with zeros.
     """
     top = spec.data
     for number, (name, window) in enumerate(CONVOLUTIONS.items(), start=1):
+        if not padded:
+            window = {key: value for key, value in window.items() if key != "pad"}
         spec[name] = layers.Convolution(top, num_output=net.widths[name], **window, **options(name))
         spec[f"relu{number}"] = top = layers.ReLU(spec[name], in_place=True)
         if name in NORMALISED:

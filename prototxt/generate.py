@@ -47,10 +47,10 @@ class RunPrototxt:
 def study_texts(application: Application, scheme: Scheme) -> dict[str, str]:
     """File name -> text of prototxt/<application>/<scheme>/: full AlexNet, the paper's counts, paths from the root.
 
-    The databases are expected at data/<application>/paper/patches-227/, in the layout that data_prep writes.
+    The databases are expected at data/<application>/paper/patches-<size>/, in the layout that data_prep writes.
     """
     net, place = PAPER_NET, f"{application.name}/{scheme.name}"
-    databases = f"data/{application.name}/paper/patches-{net.input_size}"
+    databases = f"data/{application.name}/paper/patches-{net.patch_size(application)}"
     plan = schedule(application.n_train_patches, net.train_batch, PAPER_EPOCHS)
     param = solver(
         scheme, f"prototxt/{place}/train_val.prototxt", f"runs/{place}/alexnet", plan, PAPER_SEED, mode="GPU"

@@ -12,6 +12,7 @@ def train_val_header(application: Application, scheme: Scheme, net: NetRecord, t
         f"{scheme.name} of {_about(application)}",
         f"{net.title}.",
         *_learning(application, scheme),
+        *_padding(application, net),
         f"chosen: batch {train_batch} in training, {val_batch} in validation; the paper states neither.",
         "chosen: ImageNet's channel means; the paper does not say what it subtracts.",
         "chosen: neither crop nor mirror; patches are cut to size and varied before.",
@@ -26,6 +27,7 @@ def deploy_header(application: Application, net: NetRecord) -> str:
     lines = [
         f"Scores patches for {_about(application)}",
         f"{net.title}. It is the same for every scheme.",
+        *_padding(application, net),
         f"chosen: ImageNet's channel means; subtract them from the patch first: {means} (blue, green, red).",
     ]
     return _comment(lines)
@@ -62,6 +64,16 @@ def _learning(application: Application, scheme: Scheme) -> list[str]:
         f"Frozen (lr_mult 0: no update, no decay, no backward): {' '.join(frozen) or 'nothing'}{dropout}.",
         f"Tuned at {BASE_LR:g}: {' '.join(tuned) or 'nothing'}. "
         f"At {BASE_LR * FC8_FACTOR:g}: {application.fc8}. Biases at twice the rate.",
+    ]
+
+
+def _padding(application: Application, net: NetRecord) -> list[str]:
+    if application.padded:
+        return []
+    return [
+        f"chosen: no padding, and patches of {net.patch_size(application)} px that show what {net.input_size} px and "
+        "zeros would hide;",
+        "  so a pass over a whole region gives every score that patches give one by one (layerwise/net_surgery.py).",
     ]
 
 

@@ -35,7 +35,7 @@ def draw_set(root: Path, emboli: int = 2) -> Path:
 
 def options(data: Path, **changes: Any) -> embolism.Options:
     scale = replace(SCALES["smoke"], patches_per_candidate=4, max_train_patches=40, max_val_patches=20)
-    return replace(embolism.Options(data, scale, 0, "alexnet_half", False, 1), **changes)
+    return replace(embolism.Options("embolism", data, scale, 0, "alexnet_half", False, 1), **changes)
 
 
 @pytest.fixture(scope="module")

@@ -36,7 +36,7 @@ def draw_set(root: Path, n_videos: int = 8, n_frames: int = 6) -> Path:
 
 def options(data: Path, **changes: Any) -> frames.Options:
     scale = replace(SCALES["smoke"], crops_per_frame=4, test_crops_per_frame=2)
-    return replace(frames.Options(data, scale, 0, "alexnet_half", False, 1), **changes)
+    return replace(frames.Options("frames", data, scale, 0, "alexnet_half", False, 1), **changes)
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import pytest
 from data_prep import intima, intima_rois
 from data_prep.fractions import reduce_training
 from data_prep.intima_handcrafted import best_pairs, detect_boundaries
-from data_prep.intima_maps import COLUMN_STEP, ROW_STEP, region_grid, region_patches
+from data_prep.intima_maps import region_grid, region_pixels
 from data_prep.intima_patches import (
     FAR_UM,
     WIDEST_BAND_PX,
@@ -28,6 +28,7 @@ from data_prep.lmdb_reader import read_datums
 from layerwise.errors import DataError, UsageError
 from layerwise.files import read_csv
 
+SIZE = 259  # of the patches of alexnet_half, whose middle 131 pixels are WINDOW_UM
 LIMITS = {"train": 90, "val": 30, "test": 60}
 
 
@@ -56,19 +57,19 @@ def test_a_patch_is_centred_on_the_place_it_is_of() -> None:
     image = np.full((200, 300), 100, np.uint8)
     image[90, 140] = 200
     for pixel_um in (46.0, 60.0, 74.0):
-        raster = resample(image, pixel_um, (80, 100), (120, 160), 131)
-        patch = raster.patch(90, 140, 131) - 100.0
-        i, j = np.mgrid[:131, :131]
+        raster = resample(image, pixel_um, (80, 100), (120, 160), SIZE)
+        patch = raster.patch(90, 140, SIZE) - 100.0
+        i, j = np.mgrid[:SIZE, :SIZE]
         centre = (i * patch).sum() / patch.sum(), (j * patch).sum() / patch.sum()
-        assert centre == pytest.approx((65, 65), abs=0.6)
+        assert centre == pytest.approx((SIZE // 2, SIZE // 2), abs=0.6)
         assert patch.sum() / 100 == pytest.approx((pixel_um / (WINDOW_UM / 131)) ** 2, rel=0.05)
 
 
 def test_patches_reach_over_the_border_of_the_image_by_reflection() -> None:
-    image = np.arange(100, dtype=np.uint8)[:, None].repeat(100, axis=1)
-    raster = resample(image, 60.0, (0, 99), (0, 99), 131)
-    patch = raster.patch(0, 0, 131)
-    assert patch.shape == (131, 131)
+    image = np.arange(200, dtype=np.uint8)[:, None].repeat(200, axis=1)
+    raster = resample(image, 60.0, (0, 199), (0, 199), SIZE)
+    patch = raster.patch(0, 0, SIZE)
+    assert patch.shape == (SIZE, SIZE)
     assert np.abs(patch[::-1].astype(int) - patch).max() <= 2  # about row 0
 
 
@@ -120,10 +121,10 @@ def test_a_split_without_regions_is_refused() -> None:
 
 
 def test_the_databases_hold_grey_patches_cut_at_their_places(prepared: Path) -> None:
-    rows = read_csv(prepared / "patches-131" / "patches.csv")
+    rows = read_csv(prepared / "patches-259" / "patches.csv")
     assert list(rows[0]) == ["key", "label", "group_id", "split", "roi_id", "column_px", "row_px", "offset_px"]
     test = [row for row in rows if row["split"] == "test"]
-    records = list(read_datums(prepared / "patches-131" / "test_lmdb"))
+    records = list(read_datums(prepared / "patches-259" / "test_lmdb"))
     assert [key for key, _, _ in records] == [row["key"] for row in test]
     sources = {roi.roi_id: roi for roi in read_rois(prepared / "rois")}
     for (_, label, pixels), row in list(zip(records, test, strict=True))[::40]:
@@ -131,7 +132,7 @@ def test_the_databases_hold_grey_patches_cut_at_their_places(prepared: Path) -> 
         assert np.array_equal(pixels[0], pixels[1])
         assert np.array_equal(pixels[0], pixels[2])
         roi = sources[row["roi_id"]]
-        (alone,) = cut((roi.path, roi.pixel_um), [(float(row["row_px"]), float(row["column_px"]))], 131)
+        (alone,) = cut((roi.path, roi.pixel_um), [(float(row["row_px"]), float(row["column_px"]))], SIZE)
         assert (
             np.abs(alone[..., 0].astype(int) - pixels[0]).mean() < 12
         )  # rasters of one place and of many differ by < 1 px
@@ -151,7 +152,7 @@ def test_a_stage_is_not_done_again(prepared: Path, monkeypatch: pytest.MonkeyPat
     files = [
         prepared / "raw" / "phantom.json",
         prepared / "rois" / "rois.json",
-        prepared / "patches-131" / "manifest.json",
+        prepared / "patches-259" / "manifest.json",
     ]
     before = [path.stat().st_mtime_ns for path in files]
     intima.prepare(intima.parse_options(["--scale", "smoke", "--workers", "1"]))
@@ -228,23 +229,25 @@ def test_a_folder_that_nobody_reads_leaves_nothing_behind(tmp_path: Path, monkey
 
 def test_maps_cover_the_region_and_lead_back_to_the_image(prepared: Path) -> None:
     roi = read_rois(prepared / "rois")[0]
-    grid = region_grid(roi, 131)
+    grid = region_grid(roi, SIZE, 4)
     assert grid.rows_px[0] == roi.top_px
     assert grid.rows_px[-1] >= roi.bottom_px - 1
     assert grid.columns_px[-1] >= roi.columns_px[-1]
-    assert np.diff(grid.rows_px) * roi.pixel_um == pytest.approx(ROW_STEP * WINDOW_UM / 131)
-    assert np.diff(grid.columns_px) * roi.pixel_um == pytest.approx(COLUMN_STEP * WINDOW_UM / 131)
+    for places in (grid.rows_px, grid.columns_px):
+        assert np.diff(places) * roi.pixel_um == pytest.approx(4 * WINDOW_UM / 131)
     slanted = roi.top_px + 10 + 0.05 * (grid.columns_px - grid.columns_px[0])
     found = (slanted - grid.rows_px[0]) / (grid.rows_px[1] - grid.rows_px[0])
     back = grid.on_columns(found, roi.columns_px)
     assert back == pytest.approx(roi.top_px + 10 + 0.05 * (roi.columns_px - roi.columns_px[0]))
 
 
-def test_the_patches_of_a_map_are_those_of_the_databases(prepared: Path) -> None:
+def test_the_squares_of_a_regions_pixels_are_the_patches_of_the_databases(prepared: Path) -> None:
     roi = read_rois(prepared / "rois")[0]
-    grid = region_grid(roi, 131)
-    patches = list(region_patches(roi, 131))
-    assert len(patches) == grid.shape[0] * grid.shape[1]
-    specs = [(float(row), float(column)) for row in grid.rows_px for column in grid.columns_px]
-    together = list(cut((roi.path, roi.pixel_um), specs, 131))
-    assert all(np.array_equal(a, b) for a, b in zip(patches, together, strict=True))
+    grid = region_grid(roi, SIZE, 4)
+    pixels = region_pixels(roi, grid, SIZE)
+    assert min(pixels.shape[1] - SIZE - 4 * (grid.shape[0] - 1), pixels.shape[2] - SIZE - 4 * (grid.shape[1] - 1)) >= 0
+    last = grid.shape[0] - 1, grid.shape[1] - 1
+    cells = [*((i, j) for i in range(0, last[0], 7) for j in range(0, last[1], 9)), last]
+    specs = [(float(grid.rows_px[i]), float(grid.columns_px[j])) for i, j in cells]
+    for (i, j), patch in zip(cells, cut((roi.path, roi.pixel_um), specs, SIZE), strict=True):
+        assert np.array_equal(pixels[:, 4 * i : 4 * i + SIZE, 4 * j : 4 * j + SIZE], patch.transpose(2, 0, 1))

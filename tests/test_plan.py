@@ -19,14 +19,14 @@ from layerwise.shapes import layer_shapes
 from layerwise.weights import WeightsRecord
 from prototxt.alexnet import deploy, train_val
 
-NET = NETS["alexnet_half"]
+NET, POLYP = NETS["alexnet_half"], APPLICATIONS["polyp"]
 CONVOLUTION, INNER_PRODUCT = 4, 14  # V1LayerParameter.LayerType
 
 
 def source_model(is_v1=False, net=NET):
     """A NetParameter with zero weights of `net`'s shapes; fc8 has 1000 classes, as a source's has."""
     model = caffe_pb2.NetParameter(name="source")
-    for name, shape in layer_shapes(deploy(APPLICATIONS["polyp"], net, 1), net.input_shape).items():
+    for name, shape in layer_shapes(deploy(POLYP, net, 1), net.patch_shape(POLYP)).items():
         if not shape.params:
             continue
         is_fc8 = name.startswith("fc8")
@@ -54,7 +54,8 @@ def write_source(path, model):
 def plan_of(scheme, weights, application="polyp"):
     record = SCHEMES[scheme]
     message = train_val(APPLICATIONS[application], record, NET, "train_lmdb", "val_lmdb", 32, 50)
-    return make_plan(message, NET, record, weights, iterations_per_epoch=100)
+    patch_shape = NET.patch_shape(APPLICATIONS[application])
+    return make_plan(message, patch_shape, record, weights, iterations_per_epoch=100)
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +132,7 @@ def test_other_nets_weights_are_refused_with_layer_shapes_and_the_net_they_fit(t
     weights = write_source(tmp_path / "half.caffemodel", source_model())
     problem = "layer 'conv1' has 48x3x11x11 and 48, but the net needs 96x3x11x11 and 96.*NET=alexnet_half"
     with pytest.raises(ModelError, match=problem):
-        make_plan(message, NETS["alexnet"], record, weights, iterations_per_epoch=1)
+        make_plan(message, NETS["alexnet"].patch_shape(POLYP), record, weights, iterations_per_epoch=1)
 
 
 def test_new_4d_shape_is_not_taken_for_an_old_one(tmp_path):
@@ -180,7 +181,7 @@ def test_prototxt_given_as_weights_is_refused(tmp_path):
 def test_table_fits_a_terminal_of_100_columns(tmp_path):
     net, record = NETS["alexnet"], SCHEMES["scratch-gaussian"]
     message = train_val(APPLICATIONS["embolism"], record, net, "a", "b", 128, 50)
-    text = format_plan(make_plan(message, net, record, None, iterations_per_epoch=506))
+    text = format_plan(make_plan(message, net.input_shape, record, None, iterations_per_epoch=506))
     assert max(map(len, text.splitlines())) <= 100
     assert "trained: 56,876,418 of 56,876,418 parameters (100.0 %)" in text
 

@@ -53,7 +53,7 @@ def half(video: int, frame: int) -> bool:
 
 def options(data: Path, **changes: Any) -> polyp.Options:
     scale = replace(SCALES["smoke"], patches_per_candidate=3, max_train_patches=60, max_val_patches=30)
-    return replace(polyp.Options(data, scale, 0, "alexnet_half", False, 1), **changes)
+    return replace(polyp.Options("polyp", data, scale, 0, "alexnet_half", False, 1), **changes)
 
 
 @pytest.fixture(scope="module")

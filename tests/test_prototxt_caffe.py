@@ -43,7 +43,7 @@ import numpy as np
 import caffe
 from caffe.proto import caffe_pb2
 from google.protobuf import text_format
-study, database, source, scratch, names = sys.argv[1], sys.argv[2], sys.argv[3], sys.argv[4], json.loads(sys.argv[5])
+study, databases, source, scratch, names = sys.argv[1], sys.argv[2], sys.argv[3], sys.argv[4], json.loads(sys.argv[5])
 caffe.set_mode_cpu()
 
 def read(path):
@@ -58,7 +58,7 @@ def only_net(phase, messages):
         file.write(texts.pop())
     return caffe.Net(path, phase)
 
-def stripped(net):
+def stripped(net, database):
     for layer in net.layer:
         layer.ClearField("param")
         for options in (layer.convolution_param, layer.inner_product_param):
@@ -73,7 +73,8 @@ for application, schemes in names.items():
     folders = [os.path.join(study, application, scheme) for scheme in schemes]
     net = only_net(caffe.TEST, [read(folder + "/deploy.prototxt") for folder in folders])
     shapes = {name: list(blob.data.shape[1:]) for name, blob in net.blobs.items()}
-    net = only_net(caffe.TRAIN, [stripped(read(folder + "/train_val.prototxt")) for folder in folders])
+    database = os.path.join(databases, application)
+    net = only_net(caffe.TRAIN, [stripped(read(folder + "/train_val.prototxt"), database) for folder in folders])
     net.copy_from(source)
     if application == list(names)[0]:  # the V1 file has been read; the others get the same in today's form
         source = os.path.join(scratch, "today.caffemodel")
@@ -152,27 +153,28 @@ def varint(number: int) -> bytes:
 
 
 def test_committed_nets_load_in_real_caffe_and_take_bvlc_alexnets_weights(tmp_path, real_caffe):
-    source, database = tmp_path / "v1.caffemodel", tmp_path / "lmdb"
+    source = tmp_path / "v1.caffemodel"
     write_bvlc_like(source)
-    write_lmdb(database, ALEXNET.input_size, 2)
+    for application in APPLICATIONS.values():
+        write_lmdb(tmp_path / application.name, ALEXNET.patch_size(application), 2)
     names = json.dumps({application: list(SCHEMES) for application in APPLICATIONS})
-    report = json.loads(real_caffe(LOAD_COMMITTED, FOLDER, database, source, tmp_path, names))
+    report = json.loads(real_caffe(LOAD_COMMITTED, FOLDER, tmp_path, source, tmp_path, names))
     for large in tmp_path.glob("*.caffemodel"):
         large.unlink()
     assert list(report) == list(APPLICATIONS)
     for name, application in APPLICATIONS.items():
         assert report[name]["copied"] == list(LEARNED_LAYERS[:-1])
-        computed = layer_shapes(deploy(application, ALEXNET, 1), ALEXNET.input_shape)
+        computed = layer_shapes(deploy(application, ALEXNET, 1), ALEXNET.patch_shape(application))
         in_place = ("relu", "drop")
         expected = {k: list(shape.output) for k, shape in computed.items() if not k.startswith(in_place)}
-        assert report[name]["shapes"] == {"data": [3, 227, 227], **expected}
+        assert report[name]["shapes"] == {"data": list(ALEXNET.patch_shape(application)), **expected}
 
 
 def test_one_step_of_real_caffe_moves_the_tuned_layers_of_every_scheme_and_no_other(tmp_path, real_caffe):
     copying = {}
     for application in APPLICATIONS.values():
         database = tmp_path / f"{application.name}_lmdb"
-        write_lmdb(database, HALF.input_size, application.n_classes)
+        write_lmdb(database, HALF.patch_size(application), application.n_classes)
         for scheme in SCHEMES.values():
             run = f"{application.name}/{scheme.name}"
             copying[run] = scheme.copies_source

@@ -146,3 +146,15 @@ def test_run_gets_its_own_databases_net_and_counts(tmp_path):
     assert (train.data_param.source, train.data_param.batch_size) == ("somewhere/train_lmdb", 16)
     assert (val.data_param.source, val.include[0].phase) == ("somewhere/val_lmdb", caffe_pb2.TEST)
     assert list(read_net(run.deploy).layer[0].input_param.shape[0].dim) == [50, 3, 131, 131]
+
+
+def test_nothing_is_padded_where_the_application_says_so_and_the_file_says_why():
+    for application in APPLICATIONS.values():
+        message = net(application.name, "finetune-conv4")
+        pads = {layer.name: list(layer.convolution_param.pad) for layer in message.layer if layer.type == "Convolution"}
+        padded = {"conv1": [], "conv2": [2], "conv3": [1], "conv4": [1], "conv5": [1]}
+        assert pads == (padded if application.padded else {name: [] for name in padded})
+        source = next(layer.data_param.source for layer in message.layer if layer.type == "Data")
+        assert source.split("/")[-2] == ("patches-227" if application.padded else "patches-355")
+        text = (FOLDER / application.name / "finetune-conv4" / "train_val.prototxt").read_text()
+        assert ("# chosen: no padding, and patches of 355 px" in text) is not application.padded

@@ -9,6 +9,7 @@ import pytest
 from layerwise.applications import APPLICATIONS
 from layerwise.errors import ModelError
 from layerwise.nets import NETS
+from layerwise.schemes import LEARNED_LAYERS
 from layerwise.shapes import layer_shapes
 from prototxt.alexnet import CONVOLUTIONS, deploy
 
@@ -24,13 +25,23 @@ TABLE_1 = {
     "fc6": (4096,),
     "fc7": (4096,),
 }
+# Of patches of 355 pixels without padding: what every map loses at its edges, the next one does not miss.
+UNPADDED = {
+    "conv1": (96, 87, 87),
+    "pool1": (96, 43, 43),
+    "conv2": (256, 39, 39),
+    "pool2": (256, 19, 19),
+    "conv3": (384, 17, 17),
+    "conv4": (384, 15, 15),
+}
 
 
 @pytest.mark.parametrize("name", APPLICATIONS)
 def test_outputs_are_those_of_table_1(name):
     application, net = APPLICATIONS[name], NETS["alexnet"]
-    shapes = layer_shapes(deploy(application, net, batch=1), net.input_shape)
-    assert {layer: shapes[layer].output for layer in TABLE_1} == TABLE_1
+    shapes = layer_shapes(deploy(application, net, batch=1), net.patch_shape(application))
+    expected = TABLE_1 | (UNPADDED if name == "intima" else {})
+    assert {layer: shapes[layer].output for layer in TABLE_1} == expected
     assert shapes[f"fc8_{name}"].output == (3 if name == "intima" else 2,)
 
 
@@ -43,12 +54,23 @@ def test_alexnet_of_1000_classes_has_bvlc_alexnets_parameters():
 
 
 @pytest.mark.parametrize("name", NETS)
-def test_every_window_fits_without_remainder(name):
+@pytest.mark.parametrize("application", [APPLICATIONS["polyp"], APPLICATIONS["intima"]])
+def test_every_window_fits_without_remainder(name, application):
     net = NETS[name]
-    shapes = layer_shapes(deploy(APPLICATIONS["polyp"], net, 1), net.input_shape)
-    assert (net.input_size - 11) % 4 == 0
+    shapes = layer_shapes(deploy(application, net, 1), net.patch_shape(application))
+    assert (net.patch_size(application) - 11) % 4 == 0
     for pooled in ("norm1", "norm2", "conv5"):
         assert (shapes[pooled].output[1] - 3) % 2 == 0
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_a_net_without_padding_takes_the_weights_of_the_padded_one(name):
+    net = NETS[name]
+    padded, unpadded = (
+        layer_shapes(deploy(APPLICATIONS[application], net, 1), net.patch_shape(APPLICATIONS[application]))
+        for application in ("polyp", "intima")
+    )
+    assert all(padded[layer].params == unpadded[layer].params for layer in LEARNED_LAYERS[:-1])
 
 
 def test_pooling_rounds_up():

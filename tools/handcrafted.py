@@ -51,7 +51,7 @@ def main() -> int:
     application = get_application(options.application)
     rate = importlib.import_module(lookup("handcrafted rival", application.name, RIVALS)).rate
     dataset = dataset_dir(application.name, options.data, options.scale, options.data_seed)
-    database = patches_dir(dataset, get_net(options.net).input_size, options.fraction)
+    database = patches_dir(dataset, get_net(options.net).patch_size(application), options.fraction)
     manifest = read_manifest(database, application.name)
     folder = RunFolder.of_rival(options.runs, application.name, options.seed, options.fraction)
     settings = {

@@ -1,6 +1,7 @@
 """Score the test patches of a trained run with its best snapshot: `python -m tools.predict polyp finetune-conv4`.
 
-Writes scores.csv: every test patch's key, group, label, P(not background), and the ids that patches.csv gives it.
+Writes scores.csv: every test patch's key, group, label, P(not background), and the ids that patches.csv gives it; of
+intima boundaries.csv, both lines of every test region (tools/predict_boundaries.py).
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ from typing import Any
 import numpy as np
 
 from data_prep.lmdb_reader import export_patches
+from layerwise.applications import get_application
 from layerwise.engine import open_engine
 from layerwise.errors import DataError, exit_code_main
 from layerwise.files import file_digest, read_csv, write_csv
 from layerwise.nets import MEAN_BGR
 from layerwise.paths import run_place
 from layerwise.run_folder import SCORE_COLUMNS, RunFolder, short_path
+from tools.predict_boundaries import boundaries_csv, predict_boundaries
 from tools.run_options import add_run_options
 
 
@@ -36,11 +39,18 @@ def main() -> int:
     database = Path(run["data"]["manifest"]).parent
     if file_digest(run["data"]["manifest"]) != run["data"]["manifest_sha256"]:
         raise DataError(f"{database} was built again after {folder.path} was trained; train again with --restart")
-    if is_newer(folder.scores_csv, folder.best_caffemodel):
-        print(f"{folder.scores_csv} is up to date")
+    is_boundary = get_application(options.application).curve == "boundary"
+    made = boundaries_csv(folder) if is_boundary else folder.scores_csv
+    if is_newer(made, folder.best_caffemodel):
+        print(f"{made} is up to date")
         return 0
 
     began = time.monotonic()
+    if is_boundary:
+        engine = open_engine(options.engine)
+        n = predict_boundaries(engine, options.device, folder, Path(run["data"]["dataset_dir"]))
+        print(f"mapped {n} test regions in {time.monotonic() - began:.1f} s: {short_path(made)}")
+        return 0
     with tempfile.TemporaryDirectory(prefix=".test-", dir=folder.path) as scratch:
         patches = Path(scratch) / "test_patches.npy"
         keys, labels = export_patches(database / "test_lmdb", patches)

@@ -74,7 +74,7 @@ def main() -> int:
         raise UsageError(f"scheme {scheme.name} tunes source weights, and WEIGHTS={NO_WEIGHTS} gives none")
     weights = weights if scheme.copies_source else None
     dataset = dataset_dir(application.name, options.data, options.scale, options.data_seed)
-    database = patches_dir(dataset, net.input_size, options.fraction)
+    database = patches_dir(dataset, net.patch_size(application), options.fraction)
     manifest = read_manifest(database, application.name)
     application = get_application(application.name, manifest)
 
@@ -112,7 +112,8 @@ def main() -> int:
         short_path(folder.snapshot_prefix),
         "CPU" if device == "cpu" else "GPU",
     )
-    plan = make_plan(read_net(files.train_val), net, scheme, weights, files.iterations_per_epoch)
+    patch_shape = net.patch_shape(application)
+    plan = make_plan(read_net(files.train_val), patch_shape, scheme, weights, files.iterations_per_epoch)
     print(format_plan(plan), flush=True)
 
     with tempfile.TemporaryDirectory(prefix=".validation-", dir=folder.path) as scratch:
