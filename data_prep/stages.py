@@ -174,7 +174,7 @@ def option_parser(
     scales: Mapping[str, NamedScale],
     data: str = "folder of a public set; without it the phantom is made and used",
 ) -> argparse.ArgumentParser:
-    """The options that every data preparation has; an application adds its own before it parses. data: help of --data."""
+    """The options that every data preparation has; an application adds its own and parses. data: help of --data."""
     parser = argparse.ArgumentParser(f"python -m data_prep.{application}", description=description)
     parser.set_defaults(application=application)
     parser.add_argument("--data", type=Path, help=data)
