@@ -78,10 +78,13 @@ def boundary_errors(roi_id: str, group_id: str, pixel_um: float, expert: Lines, 
     return [*errors, BoundaryError(roi_id, group_id, "IMT", abs(thicker), thicker, thickness)]
 
 
-def read_lines(path: Path) -> dict[str, Lines]:
-    """roi_id -> both boundaries, of a CSV with LINE_COLUMNS. DataError for a column given twice or no number."""
+def read_lines(path: Path, made_by: str = "python -m data_prep.intima") -> dict[str, Lines]:
+    """roi_id -> both boundaries, of a CSV with LINE_COLUMNS. DataError for a column given twice or no number.
+
+    made_by: the command that writes this file, for the message where it is missing.
+    """
     of_roi: dict[str, dict[int, tuple[float, float]]] = defaultdict(dict)
-    for count, row in enumerate(read_table(path, LINE_COLUMNS, "python -m data_prep.intima"), start=2):
+    for count, row in enumerate(read_table(path, LINE_COLUMNS, made_by), start=2):
         where = f"{path}, line {count}"
         column = int(number(where, row, "column_px"))
         if column in of_roi[row["roi_id"]]:

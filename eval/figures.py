@@ -84,7 +84,7 @@ def froc_figure(
     one (frame, volume). label: of `curve`. Left of 1 / n_images a rate means no false positive at all; on a log axis
     that part is shaded.
     """
-    figure, axes = _axes(note)
+    figure, axes = new_axes(note)
     axis = RATE_AXES[image]
     label_at = axis.low * 1.1 if axis.scale == "log" else axis.low + 0.01 * (axis.high - axis.low)
     if axis.scale == "log" and 1 / n_images > axis.low:
@@ -107,7 +107,7 @@ def froc_figure(
         _plain_log_ticks(axes)
     # Curves rise to the right and end at the ceiling: under a low one there is no room, but above it.
     axes.legend(loc="upper right" if ceiling < 0.7 else "lower right")
-    return _svg(figure, "FROC curve")
+    return svg_text(figure, "FROC curve")
 
 
 @matplotlib.rc_context(STYLE)
@@ -116,14 +116,14 @@ def roc_figure(curves: Sequence[tuple[str, RocCurve]], note: str, points: Sequen
 
     points: where the 95 % bars of the first curve stand.
     """
-    figure, axes = _axes(note)
+    figure, axes = new_axes(note)
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, linestyle=":")
     for (label, curve), color, style in zip(curves, (BLUE, ORANGE), ("-", "--"), strict=False):
         axes.plot(curve.false_positive_rate, curve.true_positive_rate, color=color, linestyle=style, label=label)
     _bars(axes, points)
     axes.set(xlim=(-0.01, 1), ylim=(0, 1.02), xlabel="false positive rate", ylabel="true positive rate")
     axes.legend(loc="lower right")
-    return _svg(figure, "ROC curves")
+    return svg_text(figure, "ROC curves")
 
 
 @matplotlib.rc_context(STYLE)
@@ -153,7 +153,7 @@ def convergence_figure(train: TrainCurve, note: str) -> str:
             xytext=(-5, 0), textcoords="offset points", ha="right", fontsize=9, color=GREEN,
         )  # fmt: skip
     _plain_log_ticks(below)
-    return _svg(figure, "Convergence")
+    return svg_text(figure, "Convergence")
 
 
 def inline(svg: str, prefix: str) -> str:
@@ -162,7 +162,8 @@ def inline(svg: str, prefix: str) -> str:
     return re.sub(r'((?:\bid=")|(?:href="#)|(?:url\(#))', rf"\g<1>{prefix}-", element)
 
 
-def _axes(note: str) -> tuple[Figure, Axes]:
+def new_axes(note: str) -> tuple[Figure, Axes]:
+    """A figure of one plot; note: stands above it."""
     figure = Figure(figsize=SIZE_INCHES, layout="constrained")
     axes = figure.subplots()
     axes.set_title(note, fontsize=9, color=GREY)
@@ -206,7 +207,8 @@ def _plain_log_ticks(axes: Axes) -> None:
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 
-def _svg(figure: Figure, title: str) -> str:
+def svg_text(figure: Figure, title: str) -> str:
+    """The figure as SVG, without a date."""
     out = io.StringIO()
     figure.savefig(out, format="svg", metadata={"Title": title, "Date": None, "Creator": None})
     return out.getvalue()

@@ -1,9 +1,9 @@
 """Evaluate a run and write its report: `python -m eval.report RUN_FOLDER`, or `... polyp finetune-conv4`.
 
-Reads run.json, train.csv and scores.csv of the run and its data set's tables (test split). Writes into the run folder
-the tables of its curve (froc.csv or roc.csv, operating_points.csv, scores per candidate or frame), evaluation.json,
-figures/*.svg and report.html, each whole or not at all, and none of them if an input is not usable. Exit codes: 0
-done, 1 bad input, 2 usage.
+Reads run.json, train.csv and scores.csv or boundaries.csv of the run and its data set's tables (test split). Writes
+into the run folder the tables of its curve (froc.csv or roc.csv with operating_points.csv and scores per candidate or
+frame; or errors.csv), evaluation.json, figures/*.svg and report.html, each whole or not at all, and none of them if an
+input is not usable. Exit codes: 0 done, 1 bad input, 2 usage.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 
 import jinja2
 
+from eval.boundary_report import boundary_report
 from eval.figures import convergence_figure, inline
 from eval.froc_report import froc_report
 from eval.report_page import PHANTOM_WARNING, render
@@ -28,7 +29,7 @@ from layerwise.run_folder import RunFolder, short_path
 from layerwise.schemes import HANDCRAFTED, get_scheme
 
 # Application.curve -> what evaluates and shows it.
-KINDS = {"froc": froc_report, "roc": roc_report}
+KINDS = {"froc": froc_report, "roc": roc_report, "boundary": boundary_report}
 
 
 @exit_code_main
@@ -36,10 +37,6 @@ def main() -> int:
     folder = _run_folder(_arguments())
     run = _read_run(folder)
     application = get_application(run["application"], required(folder.run_json, run, "data"))
-    if application.curve not in KINDS:
-        raise UsageError(
-            f"{folder.path} is a run of {application.name}, which has no report yet ({application.metric})"
-        )
     dataset_dir = Path(required(folder.run_json, run, "data", "dataset_dir"))
     is_phantom = bool(required(folder.run_json, run, "data", "is_phantom"))
     note = "PHANTOM DATA" if is_phantom else str(required(folder.run_json, run, "data", "dataset"))

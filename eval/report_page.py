@@ -26,7 +26,7 @@ def render(template: str, *, figures: dict[str, str], **context: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(share=share, rate=rate, count=count, duration=duration)
+    environment.filters.update(share=share, rate=rate, count=count, duration=duration, um=um)
     environment.filters.update(fact=fact, fact_name=fact_name)
     return environment.get_template(template).render(
         figures={name: Markup(svg) for name, svg in figures.items()},  # ours, made by matplotlib
@@ -44,6 +44,11 @@ def share(value: float | None, digits: int = 3) -> str:
 def rate(value: float | None) -> str:
     """A rate of false positives or of learning: as many digits as it has, three that count at most."""
     return "–" if value is None else f"{value:.3g}"
+
+
+def um(value: float | None) -> str:
+    """A length in micrometres."""
+    return "–" if value is None else f"{value:.1f}"
 
 
 def count(value: int) -> str:
