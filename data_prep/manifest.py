@@ -46,6 +46,21 @@ def is_up_to_date(record: Path, inputs: dict[str, Any]) -> bool:
         return False  # not ours, or damaged: build it again
 
 
+def content_sha256(manifest: dict[str, Any]) -> str:
+    """Hash of what a run depends on: the databases' and tables' content, not when or by which code they were made.
+
+    So a run stays valid when its databases are built again to the same bytes.
+    """
+    made_from = {
+        name: value
+        for name, value in manifest["inputs"].items()
+        if name.endswith("_sha256") and name not in ("code_sha256", "source_listing_sha256")
+    }
+    content = [manifest["databases"][split]["sha256"] for split in sorted(manifest["databases"])]
+    text = json.dumps([content, manifest["patches_csv_sha256"], made_from], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def read_manifest(patches: Path) -> dict[str, Any]:
     """manifest.json of a patches folder. DataError if it is missing or its patches.csv has another hash."""
     path = patches / MANIFEST

@@ -66,7 +66,7 @@ def read_result(folder: Path) -> RunResult:
         line=(run["scheme"], run["engine"]["name"], run["net"]),
         curve=curve,
         seed=run["seed"],
-        database=run["data"]["manifest_sha256"],
+        database=run["data"]["content_sha256"],
         is_phantom=run["data"]["is_phantom"],
         best_iteration=run["best_iteration"],
         val_auc=run["best_val_auc"],
@@ -79,7 +79,7 @@ def comparison(results: Sequence[RunResult]) -> str:
     """A table for a terminal. DataError if the runs do not share one database: their numbers would not compare."""
     if len({result.database for result in results}) != 1:
         raise DataError(
-            "these runs were trained on different databases (manifest_sha256 differs), so they do not compare"
+            "these runs were trained on different databases (content_sha256 differs), so they do not compare"
         )
     lines: dict[tuple[str, str, str], list[RunResult]] = defaultdict(list)
     for result in results:

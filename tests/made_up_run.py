@@ -209,6 +209,7 @@ def run_record(dataset: Path, is_phantom: bool) -> dict:
             "dataset_dir": str(dataset),
             "manifest": str(dataset / "patches-131" / "manifest.json"),
             "manifest_sha256": "1" * 64,
+            "content_sha256": "2" * 64,
             "counts": dict.fromkeys(("train", "val", "test"), counts),
         },
         "plan": {

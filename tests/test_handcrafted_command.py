@@ -22,7 +22,17 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[RivalInputs]:
     """A data set of frames with databases, and a rival that only notes what it is given."""
     database = tmp_path / "data" / "frames" / "phantom-seed0-smoke" / "patches-131"
     database.mkdir(parents=True)
-    write_json(database / "manifest.json", {"dataset": "phantom-seed0-smoke", "is_phantom": True, "counts": {}})
+    write_json(
+        database / "manifest.json",
+        {
+            "dataset": "phantom-seed0-smoke",
+            "is_phantom": True,
+            "counts": {},
+            "databases": {"train": {"sha256": "1" * 64}},
+            "patches_csv_sha256": "2" * 64,
+            "inputs": {"frames_sha256": "3" * 64, "code_sha256": "4" * 64},
+        },
+    )
     given: list[RivalInputs] = []
 
     def rate(inputs: RivalInputs) -> Rated:

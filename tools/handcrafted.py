@@ -15,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from data_prep.manifest import content_sha256
 from data_prep.parallel import available_cores
 from handcrafted.rival import Rated, RivalInputs
 from layerwise.applications import get_application
@@ -57,7 +58,7 @@ def main() -> int:
     settings = {
         "application": application.name,
         "scheme": HANDCRAFTED,
-        "manifest_sha256": file_digest(database / "manifest.json"),
+        "data_sha256": content_sha256(manifest),
         "seed": options.seed,
         "fraction": options.fraction,
     }
@@ -95,7 +96,8 @@ def record(
             "is_phantom": manifest["is_phantom"],
             "dataset_dir": short_path(dataset),
             "manifest": short_path(database / "manifest.json"),
-            "manifest_sha256": settings["manifest_sha256"],
+            "manifest_sha256": file_digest(database / "manifest.json"),
+            "content_sha256": settings["data_sha256"],
             "counts": manifest["counts"],
         },
         "commit": describe_commit(),

@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 
 from data_prep.lmdb_reader import export_patches
+from data_prep.manifest import content_sha256, read_manifest
 from layerwise.applications import get_application
 from layerwise.engine import open_engine
 from layerwise.errors import DataError, exit_code_main
-from layerwise.files import file_digest, read_csv, write_csv
+from layerwise.files import read_csv, write_csv
 from layerwise.nets import MEAN_BGR
 from layerwise.paths import run_place
 from layerwise.run_folder import SCORE_COLUMNS, RunFolder, short_path
@@ -37,8 +38,11 @@ def main() -> int:
     folder = RunFolder.of(options.runs, place, options.scheme, options.engine, options.seed, options.fraction)
     run = folder.read_run()
     database = Path(run["data"]["manifest"]).parent
-    if file_digest(run["data"]["manifest"]) != run["data"]["manifest_sha256"]:
-        raise DataError(f"{database} was built again after {folder.path} was trained; train again with --restart")
+    if content_sha256(read_manifest(database)) != run["data"]["content_sha256"]:
+        raise DataError(
+            f"{database} was built again, to another content, after {folder.path} was trained; "
+            "train again with --restart"
+        )
     is_boundary = get_application(options.application).curve == "boundary"
     made = boundaries_csv(folder) if is_boundary else folder.scores_csv
     if is_newer(made, folder.best_caffemodel):

@@ -19,6 +19,7 @@ import numpy as np
 from recaffe.proto.files import read_net
 
 from data_prep.lmdb_reader import count_datums, export_patches
+from data_prep.manifest import content_sha256
 from eval.early_stopping import EarlyStopping
 from layerwise.applications import get_application
 from layerwise.engine import open_engine
@@ -84,7 +85,7 @@ def main() -> int:
         "engine": engine.name,
         "net": net.name,
         "weights": None if weights is None else asdict(weights),
-        "manifest_sha256": file_digest(database / "manifest.json"),
+        "data_sha256": content_sha256(manifest),
         "seed": options.seed,
         "fraction": options.fraction,
         "epochs": options.epochs,
@@ -237,7 +238,8 @@ def write_run_record(
                 "class_names": get_application(settings["application"], manifest).class_names,
                 "dataset_dir": short_path(dataset),
                 "manifest": short_path(database / "manifest.json"),
-                "manifest_sha256": settings["manifest_sha256"],
+                "manifest_sha256": file_digest(database / "manifest.json"),
+                "content_sha256": settings["data_sha256"],
                 "counts": manifest["counts"],
             },
             "plan": asdict(plan),
