@@ -3,9 +3,8 @@
     python -m data_prep.intima                      the phantom, demonstration size
     python -m data_prep.intima --data /path/to/set  CUBS, clinical or technical; the layout decides
 
-Two stages, each in a folder of its own below data/intima/<dataset>/: rois/ (splits, the experts' boundaries and the
-handcrafted ones) and patches-<size>/ (databases, patches.csv, manifest.json). A stage whose inputs have not
-changed is not done again.
+Two stages, each in a folder of its own below data/intima/<dataset>/: rois/ (splits and the experts' boundaries) and
+patches-<size>/ (databases, patches.csv, manifest.json). A stage whose inputs have not changed is not done again.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from layerwise.files import file_digest, read_json
 _HERE = Path(__file__).parent
 # What decides the content of each stage; a change of these files makes the stage be done again.
 _PHANTOM_CODE = (_HERE / "intima_phantom",)
-_ROI_CODE = tuple(_HERE / name for name in ("intima_readers", "intima_handcrafted.py", "intima_rois.py", "splits.py"))
+_ROI_CODE = tuple(_HERE / name for name in ("intima_readers", "intima_rois.py", "splits.py"))
 _PATCH_CODE = (*stages.PATCH_CODE, _HERE / "intima_patches.py", _HERE / "intima_readers")
 
 

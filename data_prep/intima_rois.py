@@ -1,8 +1,9 @@
-"""First stage: raw images -> regions, their split, experts' and handcrafted boundaries, in <dataset>/rois/."""
+"""First stage: raw images -> regions, their split and the experts' boundaries, in <dataset>/rois/."""
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from data_prep.intima_handcrafted import detect_boundaries
 from data_prep.intima_readers import Roi, RoiRef, load_roi
 from data_prep.parallel import ordered_map
 from data_prep.splits import SPLITS, Group, split_by_group
@@ -33,14 +33,11 @@ MOST_SKIPPED = 0.1
 class ExaminedRoi:
     """What the first stage keeps of a region once its pixels are gone.
 
-    roi: without its pixels (an empty image). li_px, ma_px: the handcrafted rows, (N,) of the whole image.
-    content_sha256: of the bytes of all its files.
+    roi: without its pixels (an empty image). content_sha256: of the bytes of all its files.
     """
 
     ref: RoiRef
     roi: Roi
-    li_px: np.ndarray
-    ma_px: np.ndarray
     content_sha256: str
 
 
@@ -61,18 +58,14 @@ class PlannedRoi:
 
 
 def examine(ref: RoiRef) -> ExaminedRoi | DataError:
-    """Open one region and run the handcrafted detector on it; what is wrong with it is returned, not raised."""
+    """Open one region; what is wrong with it is returned, not raised."""
     try:
         roi = load_roi(ref)
-        region = roi.image[roi.top_px : roi.bottom_px, roi.first_column : roi.first_column + len(roi.li_px)]
-        li, ma = detect_boundaries(region, roi.pixel_um)
     except DataError as error:
         return error
-    except ValueError as error:
-        return DataError(f"{ref.roi_id}: {error}")
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in ref.files if path.is_file())).hexdigest()
     without_pixels = Roi(**{**vars(roi), "image": np.empty((0, 0), np.uint8)})
-    return ExaminedRoi(ref, without_pixels, li + roi.top_px, ma + roi.top_px, digest)
+    return ExaminedRoi(ref, without_pixels, digest)
 
 
 def build_rois(
@@ -115,8 +108,8 @@ def build_rois(
     }
     with whole_folder(folder) as partial, disk_full_is_data_error(folder):
         write_csv(partial / "rois.csv", ROI_COLUMNS, (_roi_row(roi, split_of, folder.parent) for roi in rois))
-        write_csv(partial / "boundaries.csv", LINE_COLUMNS, _line_rows((r.roi, r.roi.li_px, r.roi.ma_px) for r in rois))
-        write_csv(partial / "handcrafted.csv", LINE_COLUMNS, _line_rows((r.roi, r.li_px, r.ma_px) for r in rois))
+        lines = (line_rows(r.roi.roi_id, r.roi.columns_px, r.roi.li_px, r.roi.ma_px) for r in rois)
+        write_csv(partial / "boundaries.csv", LINE_COLUMNS, itertools.chain.from_iterable(lines))
         write_csv(
             partial / "skipped.csv", SKIPPED_COLUMNS, ({"roi_id": roi_id, "reason": why} for roi_id, why in skipped)
         )
@@ -182,7 +175,7 @@ def _roi_row(examined: ExaminedRoi, split_of: Mapping[str, str], dataset: Path) 
     }
 
 
-def _line_rows(lines: Iterator[tuple[Roi, np.ndarray, np.ndarray]]) -> Iterator[dict[str, Any]]:
-    for roi, li, ma in lines:
-        for column, li_px, ma_px in zip(roi.columns_px.tolist(), li.tolist(), ma.tolist(), strict=True):
-            yield {"roi_id": roi.roi_id, "column_px": column, "li_px": round(li_px, 4), "ma_px": round(ma_px, 4)}
+def line_rows(roi_id: str, columns_px: np.ndarray, li_px: np.ndarray, ma_px: np.ndarray) -> Iterator[dict[str, Any]]:
+    """Both boundaries of one region as rows of LINE_COLUMNS. columns_px, li_px, ma_px: (N,)."""
+    for column, li, ma in zip(columns_px.tolist(), li_px.tolist(), ma_px.tolist(), strict=True):
+        yield {"roi_id": roi_id, "column_px": column, "li_px": round(li, 4), "ma_px": round(ma, 4)}

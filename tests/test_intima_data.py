@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +10,6 @@ import pytest
 
 from data_prep import intima, intima_rois
 from data_prep.fractions import reduce_training
-from data_prep.intima_handcrafted import best_pairs, detect_boundaries
 from data_prep.intima_maps import region_grid, region_pixels
 from data_prep.intima_patches import (
     FAR_UM,
@@ -138,15 +136,6 @@ def test_the_databases_hold_grey_patches_cut_at_their_places(prepared: Path) -> 
         )  # rasters of one place and of many differ by < 1 px
 
 
-def test_boundaries_are_written_for_experts_and_for_the_handcrafted_rival(prepared: Path) -> None:
-    truth, rival = (read_csv(prepared / "rois" / f"{name}.csv") for name in ("boundaries", "handcrafted"))
-    assert [(row["roi_id"], row["column_px"]) for row in truth] == [(row["roi_id"], row["column_px"]) for row in rival]
-    off = np.array(
-        [[float(a[key]) - float(b[key]) for key in ("li_px", "ma_px")] for a, b in zip(truth, rival, strict=True)]
-    )
-    assert np.abs(off).mean() * 60 < 60
-
-
 def test_a_stage_is_not_done_again(prepared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(prepared.parents[2])
     files = [
@@ -171,46 +160,6 @@ def test_few_damaged_regions_are_listed_and_many_are_refused(prepared: Path, tmp
     with pytest.raises(DataError, match="2 of 12 regions cannot be used"):
         intima_rois.build_rois([damaged, damaged, *refs[2:]], tmp_path / "again", **arguments)
     assert not (tmp_path / "again").exists()
-
-
-def test_dynamic_programming_finds_the_best_sequence_of_pairs() -> None:
-    rng = np.random.default_rng(0)
-    li_score, ma_score = rng.random((2, 5, 4))
-    best = -np.inf, ((), ())
-    pairs = [(a, b) for a in range(5) for b in range(5) if 1 <= b - a <= 3]
-    routes: list[tuple[tuple[int, int], ...]] = [(pair,) for pair in pairs]
-    for _ in range(3):
-        routes = [
-            (*route, pair)
-            for route in routes
-            for pair in pairs
-            if abs(pair[0] - route[-1][0]) <= 1 and abs(pair[1] - route[-1][1]) <= 1
-        ]
-    for route in routes:
-        moves = sum(abs(p[0] - q[0]) + abs(p[1] - q[1]) for p, q in itertools.pairwise(route))
-        total = sum(li_score[a, c] + ma_score[b, c] for c, (a, b) in enumerate(route)) - 0.1 * moves
-        best = max(best, (total, tuple(zip(*route, strict=True))))
-    li, ma = best_pairs(li_score, ma_score, 1, 3, 0.1)
-    assert (tuple(li), tuple(ma)) == best[1]
-
-
-def test_the_rival_finds_drawn_boundaries_within_half_a_pixel() -> None:
-    rows, x = np.arange(60)[:, None], np.arange(92)
-    li, ma = 25 + 0.03 * x, 37 + 0.03 * x
-    image = (
-        5
-        + 150 * np.clip(rows - li + 0.5, 0, 1)
-        - 110 * np.clip(rows - li - 2.5, 0, 1)
-        + 200 * np.clip(rows - ma + 0.5, 0, 1)
-    )
-    found_li, found_ma = detect_boundaries(np.clip(image, 0, 255).astype(np.uint8), 60.0)
-    assert np.abs(found_li - li).mean() < 0.5
-    assert np.abs(found_ma - ma).mean() < 0.5
-
-
-def test_a_region_too_low_for_a_wall_is_refused() -> None:
-    with pytest.raises(ValueError, match="4 rows"):
-        detect_boundaries(np.zeros((4, 50), np.uint8), 60.0)
 
 
 @pytest.mark.parametrize("arguments", [["--scale", "huge"], ["--max-train-patches", "2"], ["--fraction", "0"]])

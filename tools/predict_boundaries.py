@@ -15,7 +15,7 @@ from recaffe.proto import text
 from recaffe.proto.files import read_net
 
 from data_prep.intima_maps import MapGrid, region_grid, region_pixels
-from data_prep.intima_rois import LINE_COLUMNS, PlannedRoi, read_rois
+from data_prep.intima_rois import LINE_COLUMNS, PlannedRoi, line_rows, read_rois
 from eval.intima_segmentation import segment
 from layerwise.engine import Engine
 from layerwise.files import atomic_path, write_csv, write_text
@@ -85,10 +85,7 @@ def found_lines(roi: PlannedRoi, grid: MapGrid, maps: np.ndarray) -> list[dict[s
         grid.on_columns(line, roi.columns_px)
         for line in segment(maps[LUMEN_INTIMA, :height, :width], maps[MEDIA_ADVENTITIA, :height, :width])
     )
-    return [
-        {"roi_id": roi.roi_id, "column_px": column, "li_px": f"{li_px:.4f}", "ma_px": f"{ma_px:.4f}"}
-        for column, li_px, ma_px in zip(roi.columns_px.tolist(), li, ma, strict=True)
-    ]
+    return list(line_rows(roi.roi_id, roi.columns_px, li, ma))
 
 
 def save_maps(path: Path, maps: np.ndarray, grid: MapGrid) -> None:

@@ -3,15 +3,22 @@
 Every pair of rows (LI above MA) of a column has a score from the grey levels above and below each; the best sequence of
 pairs from the first to the last column, of which no row moves by more than one per column, is the result. In the
 spirit of the gradient methods with dynamic programming that CUBS compares (Meiburger et al. 2021); the paper's own
-rival, Sharma et al. 2014, is another. Lengths are in um, so one setting serves all pixel sizes.
+rival, Sharma et al. 2014, is another. Lengths are in um, so one setting serves all pixel sizes. Nothing is fitted.
 """
 
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 from scipy.ndimage import gaussian_filter, gaussian_filter1d
+
+from data_prep.intima_readers import read_grey
+from data_prep.intima_rois import LINE_COLUMNS, PlannedRoi, line_rows, read_rois
+from data_prep.parallel import ordered_map
+from handcrafted.rival import BOUNDARIES, Rated, RivalInputs
+from layerwise.errors import DataError
 
 # chosen, all of them: on phantoms of seeds 1 and 2, by the mean error of both boundaries. The phantom of seed 0, on
 # which results are shown, was not looked at.
@@ -22,6 +29,30 @@ CLEAR_LUMEN = 0.0
 THICKNESS_UM = (280.0, 1700.0)
 MOVE_COST = 0.15
 SMOOTH_LINE_UM = 330.0
+
+
+def rate(inputs: RivalInputs) -> Rated:
+    """Both boundaries of every test region; DataError for a region that is too low for them."""
+    rois = [roi for roi in read_rois(inputs.dataset_dir / "rois") if roi.split == "test"]
+    rows = [row for found in ordered_map(trace, rois, inputs.workers, "regions") for row in found]
+    facts = {
+        "description": "Gradients and dynamic programming on every region by itself; its settings are fixed, so "
+        "nothing is fitted and a reduced training set changes nothing.",
+        "fitted_on": {"train": 0, "val": 0},
+        "settings": {"thickness_um": THICKNESS_UM, "move_cost": MOVE_COST, "smooth_line_um": SMOOTH_LINE_UM},
+    }
+    return Rated(BOUNDARIES, LINE_COLUMNS, rows, facts)
+
+
+def trace(roi: PlannedRoi) -> list[dict[str, Any]]:
+    """Rows of boundaries.csv of one region, one per column of the experts' lines."""
+    image = read_grey(roi.path)
+    try:
+        found = detect_boundaries(image[roi.top_px : roi.bottom_px, roi.columns_px], roi.pixel_um)
+    except ValueError as error:
+        raise DataError(f"{roi.roi_id}: {error}") from error
+    li, ma = (line + roi.top_px for line in found)
+    return list(line_rows(roi.roi_id, roi.columns_px, li, ma))
 
 
 def detect_boundaries(region: np.ndarray, pixel_um: float) -> tuple[np.ndarray, np.ndarray]:
