@@ -9,114 +9,70 @@ import argparse
 import sys
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from eval.report_page import PHANTOM_WARNING
-from eval.tables import read_table
-from layerwise.applications import get_application
+from eval.run_results import SCHEME_ORDER, RunResult, read_result, run_folders
 from layerwise.errors import DataError, UsageError, exit_code_main
-from layerwise.files import read_json
-from layerwise.run_folder import RunFolder
-from layerwise.schemes import SCHEMES
-
-
-@dataclass(frozen=True)
-class Shown:
-    """What is shown of a kind of curve: sensitivity at which values of which column, and which area."""
-
-    rate_column: str
-    rates: tuple[float, ...]
-    rate_unit: str
-    auc_key: str
-    auc_of: str
-
-
-SHOWN = {
-    "froc": Shown("fps_per_image", (0.1, 1.0), "FP", "auc_candidates", "candidate"),
-    "roc": Shown("false_positive_rate", (0.1, 0.2), "FPR", "auc_frames", "frame"),
-}
-
-
-@dataclass(frozen=True)
-class RunResult:
-    """The numbers of one evaluated run. curve: of its application. sensitivity: in the order of SHOWN's rates."""
-
-    line: tuple[str, str, str]  # scheme, engine, net: what one line of the table stands for
-    curve: str
-    seed: int
-    database: str
-    is_phantom: bool
-    best_iteration: int
-    val_auc: float
-    test_auc: float
-    sensitivity: tuple[float, ...]
-
-
-def read_result(folder: Path) -> RunResult:
-    """The result in a run folder. DataError if it was not evaluated."""
-    run, evaluation = RunFolder(folder).read_run(), folder / "evaluation.json"
-    if not evaluation.is_file():
-        raise DataError(f"{folder} is trained but not evaluated: run `python -m eval.report {folder}` first")
-    curve = get_application(run["application"]).curve
-    shown = SHOWN[curve]
-    points = read_table(folder / "operating_points.csv", (shown.rate_column, "sensitivity"), "python -m eval.report")
-    at = {float(row[shown.rate_column]): float(row["sensitivity"]) for row in points}
-    return RunResult(
-        line=(run["scheme"], run["engine"]["name"], run["net"]),
-        curve=curve,
-        seed=run["seed"],
-        database=run["data"]["content_sha256"],
-        is_phantom=run["data"]["is_phantom"],
-        best_iteration=run["best_iteration"],
-        val_auc=run["best_val_auc"],
-        test_auc=read_json(evaluation)[shown.auc_key],
-        sensitivity=tuple(at[rate] for rate in shown.rates),
-    )
 
 
 def comparison(results: Sequence[RunResult]) -> str:
-    """A table for a terminal. DataError if the runs do not share one database: their numbers would not compare."""
-    if len({result.database for result in results}) != 1:
-        raise DataError(
-            "these runs were trained on different databases (content_sha256 differs), so they do not compare"
-        )
-    lines: dict[tuple[str, str, str], list[RunResult]] = defaultdict(list)
+    """A table for a terminal: a line for each scheme, share of the training set, engine and net.
+
+    DataError if the runs are of more than one data set, or learned from different versions of one training set: their
+    numbers would not compare.
+    """
+    _check_comparable(results)
+    lines: dict[tuple[str, float, str, str], list[RunResult]] = defaultdict(list)
     for result in results:
-        lines[result.line].append(result)
-    shown = SHOWN[results[0].curve]
-    heads = ["scheme", "engine", "net", "seeds", "best at", "validation AUC", f"{shown.auc_of} AUC"]
-    heads += [f"sens. at {rate:g} {shown.rate_unit}" for rate in shown.rates]
-    table = [heads]
-    order = list(SCHEMES)
-    for line in sorted(lines, key=lambda line: (order.index(line[0]), line[1:])):
+        lines[result.scheme, result.fraction, result.engine, result.net or "-"].append(result)
+    measures = list(results[0].measures)
+    table = [["scheme", "trained on", "engine", "net", "seeds", "best at", "validation AUC", *measures]]
+    for line in sorted(lines, key=lambda line: (-line[1], SCHEME_ORDER.index(line[0]), line[2:])):
+        scheme, fraction, engine, net = line
         runs = lines[line]
-        iterations = [run.best_iteration for run in runs]
         table.append(
             [
-                *line,
-                str(len(runs)),
-                f"{min(iterations)}-{max(iterations)}",
-                mean_and_range([run.val_auc for run in runs]),
-                mean_and_range([run.test_auc for run in runs]),
-                *(mean_and_range([run.sensitivity[k] for run in runs]) for k in range(len(shown.rates))),
+                *(scheme, f"{100 * fraction:g} %", engine, net, str(len(runs)), _iterations(runs)),
+                mean_and_range([run.val_auc for run in runs if run.val_auc is not None]),
+                *(mean_and_range([run.measures[name] for run in runs], 1 if " um" in name else 3) for name in measures),
             ]
         )
-    widths = [max(len(row[column]) for row in table) for column in range(len(heads))]
+    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
     text = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
     return "\n".join([*([PHANTOM_WARNING] if results[0].is_phantom else []), *text])
 
 
-def mean_and_range(values: Sequence[float]) -> str:
-    mean = sum(values) / len(values)
-    return f"{mean:.3f}" if len(values) == 1 else f"{mean:.3f} ({min(values):.3f}-{max(values):.3f})"
+def _check_comparable(results: Sequence[RunResult]) -> None:
+    datasets = {(result.application, result.dataset_dir) for result in results}
+    if len(datasets) != 1:
+        found = "; ".join(f"{application}: {dataset}" for application, dataset in sorted(datasets))
+        raise DataError(f"these runs are of different data sets, so they do not compare ({found})")
+    for fraction in {result.fraction for result in results}:
+        if len({result.database for result in results if result.fraction == fraction}) != 1:
+            raise DataError(
+                "these runs were trained on different databases (content_sha256 differs), so they do not compare"
+            )
+
+
+def _iterations(runs: Sequence[RunResult]) -> str:
+    found = [run.best_iteration for run in runs if run.best_iteration is not None]
+    return f"{min(found)}-{max(found)}" if found else "-"
+
+
+def mean_and_range(values: Sequence[float], digits: int = 3) -> str:
+    """A dash without a value; the range only with several."""
+    if not values:
+        return "-"
+    mean = f"{sum(values) / len(values):.{digits}f}"
+    return mean if len(values) == 1 else f"{mean} ({min(values):.{digits}f}-{max(values):.{digits}f})"
 
 
 @exit_code_main
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m eval.compare", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("runs", nargs="+", type=Path, help="folders of evaluated runs")
-    folders = [folder for folder in parser.parse_args().runs if (folder / "run.json").is_file()]
+    folders = run_folders(parser.parse_args().runs)
     if not folders:
         raise UsageError("none of these folders holds a finished run (run.json)")
     print(comparison([read_result(folder) for folder in folders]))

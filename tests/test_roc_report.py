@@ -9,8 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
-from eval.compare import comparison, read_result
+from eval.compare import comparison
 from eval.roc_evaluation import FRAME_COLUMNS, SCORE_COLUMNS, evaluate_roc, roc_points
+from eval.run_results import read_result
 from layerwise.errors import DataError
 from layerwise.files import read_csv, read_json, write_csv, write_json
 from layerwise.run_folder import TRAIN_COLUMNS
