@@ -17,10 +17,11 @@ import numpy as np
 
 from data_prep import custom_index, databases, manifest, stages
 from data_prep.custom_folders import read_folders
-from data_prep.custom_listing import GUIDE, Listing, parse_classes
+from data_prep.custom_listing import GUIDE, Listing, nearest, parse_classes
 from data_prep.custom_patches import SCALES, Scale, cut, geometry_record, plan_patches
 from data_prep.custom_table import NAME, read_table
 from data_prep.fractions import reduce_training
+from data_prep.frames_readers.frame_ref import listing
 from data_prep.splits import SPLITS
 from data_prep.whole_folder import only_one_writer
 from layerwise.applications import CUSTOM, VALIDATION_FRACTION
@@ -46,8 +47,10 @@ def read_listing(data: Path | None, classes: tuple[str, ...]) -> Listing:
     if data is None:
         raise UsageError(f"no images are named: DATA is missing. {GUIDE}")
     if not data.exists():
-        there = next(folder for folder in data.absolute().parents if folder.exists())
-        raise DataError(f"{data} is not there; what is there begins with {there}. {GUIDE}")
+        there = next(folder for folder in data.absolute().parents if folder.is_dir())
+        name = data.absolute().relative_to(there).parts[0]
+        found = sorted(path.name for path in listing(there))
+        raise DataError(f"{data} is not there: {there} has no {name!r}. {nearest(name, found)} {GUIDE}")
     if data.is_file() and data.suffix.lower() not in (".csv", ".tsv", ".txt"):
         raise DataError(f"{data} is a file but no table: expected a folder of images, or a .csv. {GUIDE}")
     table = data / NAME if data.is_dir() else data
@@ -56,23 +59,23 @@ def read_listing(data: Path | None, classes: tuple[str, ...]) -> Listing:
 
 def prepare(options: Options) -> tuple[Path, dict[str, Any]]:
     """Everything up to the databases; returns their folder and the manifest. Waits for another process doing it."""
-    listing = read_listing(options.data, options.classes)
+    said = read_listing(options.data, options.classes)
     dataset = dataset_dir(CUSTOM.name, options.data, options.scale.name, options.seed)
     with only_one_writer(dataset):
         with stages.timed("images"):
-            index = prepare_index(dataset, listing, options)
+            index = prepare_index(dataset, said, options)
         with stages.timed("databases"):
             made = prepare_databases(dataset, index, options)
     return patches_dir(dataset, options.size, options.fraction), made
 
 
-def prepare_index(dataset: Path, listing: Listing, options: Options) -> dict[str, Any]:
+def prepare_index(dataset: Path, said: Listing, options: Options) -> dict[str, Any]:
     """First stage; returns the content of frames/frames.json, made now or before."""
-    files = [item.image_path.resolve() for item in listing.items]
+    files = [item.image_path.resolve() for item in said.items]
     inputs = {
         "source_listing_sha256": manifest.listing_sha256(Path(files[0].anchor), files),
-        "items_sha256": custom_index.items_sha256(listing),
-        "notes": list(listing.notes),
+        "items_sha256": custom_index.items_sha256(said),
+        "notes": list(said.notes),
         "code_sha256": manifest.code_sha256(*_INDEX_CODE),
         "seed": options.seed,
         "test_fraction": options.scale.test_fraction,
@@ -82,7 +85,7 @@ def prepare_index(dataset: Path, listing: Listing, options: Options) -> dict[str
 
     def make() -> dict[str, Any]:
         return custom_index.build_index(
-            listing,
+            said,
             folder,
             seed=options.seed,
             test_fraction=options.scale.test_fraction,
@@ -150,7 +153,7 @@ def report(folder: Path, made: dict[str, Any]) -> str:
     lines = [
         f"data set {made['dataset']} ({made['reader']}), split by {unit}",
         f"negative: {negative}; positive: {', '.join(positive)} (CLASSES=... gives another order)",
-        "images  groups"
+        "split   groups"
         + "".join(f"  {name:>{width}}" for name in made["class_names"])
         + " | patches of them, in the same order",
     ]

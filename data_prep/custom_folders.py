@@ -102,15 +102,15 @@ def _passed_over(root: Path, homes: dict[tuple[str, str], Path], names: tuple[st
 
 
 def _no_folder(root: Path) -> str:
+    tables = [path.name for path in listing(root) if path.suffix.lower() == ".csv"]
+    if tables:
+        return f"{root} has no folder per class, and its table is {shortened(tables)}: rename it to labels.csv. {GUIDE}"
     n_images = sum(is_image(path) for path in listing(root))
     if n_images:
         return (
             f"{root} holds {n_images} images but no folder per class, so nothing says which image is of which class. "
             f"Make one folder per class in it and move the images there, or write {root / 'labels.csv'}. {GUIDE}"
         )
-    tables = [path.name for path in listing(root) if path.suffix.lower() == ".csv"]
-    if tables:
-        return f"{root} has no folder per class, and its table is {shortened(tables)}: rename it to labels.csv. {GUIDE}"
     found = shortened([path.name for path in listing(root)])
     return f"{root} has neither class folders nor labels.csv; found there: {found}. {GUIDE}"
 

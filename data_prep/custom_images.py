@@ -11,8 +11,8 @@ import SimpleITK as sitk  # noqa: N813
 from data_prep.custom_listing import DICOM_SUFFIXES
 from layerwise.errors import DataError
 
-# chosen: 800 MB as RGB, which fits beside a net in 4 GB. A scanned slide is larger and wants regions cut out of it.
-MAX_PIXELS = 2**28
+# chosen: 750 MB as RGB, which fits beside a net in 4 GB. A scanned slide is larger and wants regions cut out of it.
+MAX_PIXELS = 250_000_000
 # chosen: where neither 8 bits nor a DICOM window say what black and white are, all but the darkest and the brightest
 # half per cent; the extremes themselves are often a single hot pixel or a burnt-in mark.
 PERCENTILES = (0.5, 99.5)
@@ -96,8 +96,8 @@ def _check_header(path: Path) -> None:
 def _check_size(path: Path, width: int, height: int) -> None:
     if width * height > MAX_PIXELS:
         raise DataError(
-            f"{path}: {width} x {height} pixels are {width * height / 2**20:.0f} million, more than "
-            f"{MAX_PIXELS >> 20}. Give a smaller image, or cut the regions out"
+            f"{path}: {width} x {height} pixels are {width * height / 1e6:.0f} million, more than "
+            f"{MAX_PIXELS / 1e6:.0f}. Give a smaller image, or cut the regions out"
         )
 
 
@@ -111,11 +111,10 @@ def _read_dicom(path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
         if (frames := int(np.prod(size[2:]))) != 1:
             raise DataError(f"{path}: has {frames} frames; expected one image. Save each frame as a file of its own")
         _check_size(path, *size[:2])
-        pixels = np.squeeze(sitk.GetArrayFromImage(reader.Execute()), axis=0) if len(size) > 2 else None
+        pixels = sitk.GetArrayFromImage(reader.Execute())
     except RuntimeError:
         raise DataError(f"{path}: cannot be read as DICOM") from None
-    if pixels is None:
-        pixels = sitk.GetArrayFromImage(reader.Execute())
+    pixels = pixels[0] if len(size) > 2 else pixels
     if pixels.ndim == 3:
         if pixels.dtype != np.uint8:
             raise DataError(f"{path}: colour of {pixels.dtype}; expected 8 bits. Save it as PNG")

@@ -111,12 +111,14 @@ def build_index(
     if len(problems) > MAX_SKIPPED_FRACTION * len(seen):
         raise DataError(_too_many(problems, listing))
     usable = [(item, image) for item, image in seen if item.item_id not in problems]
+    unit = GROUPS if usable[0][0].group_id else NO_GROUPS
     split_of = split_stratified(
         labelled_groups([(_group(item), item.class_name, item.native_split) for item, _ in usable]),
         listing.class_names,
         seed,
         test_fraction,
         val_fraction,
+        unit,
     )
     record = {
         "inputs": inputs,
@@ -124,7 +126,7 @@ def build_index(
         "class_names": list(listing.class_names),
         "note": ". ".join([*listing.notes, *_image_notes(examined), *_class_note(listing.class_names)]),
         "content_sha256": hashlib.sha256("".join(image.content_sha256 for image in examined).encode()).hexdigest(),
-        "group_unit": GROUPS if usable[0][0].group_id else NO_GROUPS,
+        "group_unit": unit,
         "skipped": len(problems),
         "counts": {split: _counts(usable, split_of, split, listing.class_names) for split in SPLITS},
     }

@@ -107,17 +107,20 @@ def plan_patches(
     check_labels("images", labels, len(class_names))
     most = min(scale.patches_per_image, n_transforms(items, upright))
     limit = scale.max_train_patches + (scale.max_val_patches if patch_level_validation else 0)
-    train = rng.permutation(_balanced(labels["train"], most, limit, len(class_names), rng))
+    train = _balanced(labels["train"], most, limit, len(class_names), rng)
     n_test = min(scale.test_patches_per_image, n_transforms(items, upright))
     wanted = {"test": _each(np.arange(len(of_split["test"])), n_test)}
     if patch_level_validation:
-        n_val = round(VALIDATION_FRACTION * len(train))
         of_split["val"] = of_split["train"]
-        wanted |= {"train": train[n_val:], "val": train[:n_val]}
+        parts = [rng.permutation(part) for part in train]
+        n_val = max(1, round(VALIDATION_FRACTION * len(parts[0])))
+        wanted["train"] = rng.permutation(np.concatenate([part[n_val:] for part in parts]))
+        wanted["val"] = rng.permutation(np.concatenate([part[:n_val] for part in parts]))
     else:
         chosen = _share(labels["val"], scale.max_val_patches, rng)
         n_each = max(1, min(n_test, scale.max_val_patches // len(chosen)))
-        wanted |= {"train": train, "val": rng.permutation(_each(chosen, n_each))}
+        wanted["train"] = rng.permutation(np.concatenate(train))
+        wanted["val"] = rng.permutation(_each(chosen, n_each))
     return {split: _planned(of_split[split], wanted[split], seed, upright) for split in SPLITS}
 
 
@@ -134,15 +137,15 @@ def geometry_record(size: int, upright: bool) -> dict[str, Any]:
     }
 
 
-def _balanced(labels: np.ndarray, most: int, limit: int, n_classes: int, rng: np.random.Generator) -> np.ndarray:
-    """(K, 2) int64 (item, number of its patch): as many rows of every class, the items of a class taking turns."""
+def _balanced(labels: np.ndarray, most: int, limit: int, n_classes: int, rng: np.random.Generator) -> list[np.ndarray]:
+    """For every class (K, 2) int64 (item, number of its patch), K the same for all, the items taking turns."""
     n_each = max(1, min(limit // n_classes, most * int(np.bincount(labels, minlength=n_classes).min())))
     turns = np.arange(n_each)
     parts = []
     for label in range(n_classes):
         own = rng.permutation(np.flatnonzero(labels == label))
         parts.append(np.stack([own[turns % len(own)], turns // len(own)], axis=1))
-    return np.concatenate(parts)
+    return parts
 
 
 def _each(items: np.ndarray, n: int) -> np.ndarray:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data_prep.splits import SPLITS, check_no_leak
+from data_prep.splits import SPLITS
 from layerwise.errors import DataError
 
 # chosen: draws until every split has every class; only groups of several classes ever need a second one.
@@ -30,13 +30,16 @@ class LabelledGroup:
 
 def labelled_groups(images: Sequence[tuple[str, str, str]]) -> list[LabelledGroup]:
     """(group_id, class name, native split) of every image -> the groups. DataError for a group of two native splits."""
-    check_no_leak((group, split) for group, _, split in images if split)
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     native: dict[str, str] = {}
     for group, name, split in images:
         counts[group][name] += 1
-        native[group] = native.get(group, "") or split
-    return [LabelledGroup(group, counts[group], native[group]) for group in counts]
+        if split and native.setdefault(group, split) != split:
+            raise DataError(
+                f"group {group} has images fixed to {native[group]} and to {split}: what is learned from it would be "
+                "tested on itself. Give all images of a group the same split."
+            )
+    return [LabelledGroup(group, counts[group], native.get(group, "")) for group in counts]
 
 
 def split_stratified(
@@ -45,18 +48,19 @@ def split_stratified(
     seed: int,
     test_fraction: float,
     val_fraction: float,
+    unit: str = "group",
 ) -> dict[str, str]:
     """group_id -> "train", "val" or "test".
 
     What the user fixed stays: where some group is fixed to test, no other is drawn for it, and so with val (which is
     else drawn from all that is not test). Groups are drawn class by class (a group of several counts for its rarest),
     in an order shuffled by `seed`, until the fraction of images is met as closely as whole groups allow.
-    val_fraction 0: no val, for validation on patches of the training groups. Raises DataError, which says what to do,
-    if a class has too few groups, or cannot be brought into every split.
+    val_fraction 0: no val, for validation on patches of the training groups. unit: what a group is, for errors.
+    Raises DataError, which says what to do, if a class has too few groups, or cannot be brought into every split.
     """
     needed = [split for split in SPLITS if split != "val" or val_fraction]
     drawn = [split for split in ("test", "val") if split in needed and all(g.native_split != split for g in groups)]
-    _check_counts(groups, class_names, needed)
+    _check_counts(groups, class_names, needed, unit)
     missing: tuple[str, str] = ("", "")
     for attempt in range(_DRAWS):
         rng = np.random.default_rng([seed, attempt])
@@ -73,7 +77,7 @@ def split_stratified(
         if absent is None:
             return split_of
         missing = absent
-    raise DataError(_no_split(*missing, groups, drawn))
+    raise DataError(_no_split(*missing, groups, drawn, unit))
 
 
 def _strata(groups: Sequence[LabelledGroup], class_names: Sequence[str]) -> list[list[LabelledGroup]]:
@@ -112,33 +116,31 @@ def _absent(
     return None
 
 
-def _check_counts(groups: Sequence[LabelledGroup], class_names: Sequence[str], needed: Sequence[str]) -> None:
-    for name in class_names:
-        n = sum(name in group.counts for group in groups)
+def _check_counts(
+    groups: Sequence[LabelledGroup], class_names: Sequence[str], needed: Sequence[str], unit: str
+) -> None:
+    counts = {name: sum(name in group.counts for group in groups) for name in class_names}
+    table = ", ".join(f"{name} {_some(n, unit)}" for name, n in counts.items())
+    for name, n in counts.items():
         if n < len(needed):
             raise DataError(
-                f"class {name!r} has {n} {_groups(n)}, but {', '.join(needed)} each need one of their own. The classes "
-                f"have: {_table(groups, class_names)}. {_ADVICE}"
+                f"class {name!r} has {_some(n, unit)}, but {', '.join(needed)} each need one of their own. The classes "
+                f"have: {table}. Add images of further patients to that class; or, if it has two {unit}s, let train "
+                "and val share theirs with --patch-level-validation; or leave the class out with CLASSES."
             )
 
 
-_ADVICE = (
-    "Add images of other groups (patients) to that class; or, if it has two groups, let train and val share theirs "
-    "with --patch-level-validation; or leave the class out with CLASSES."
-)
-
-
-def _no_split(split: str, name: str, groups: Sequence[LabelledGroup], drawn: Sequence[str]) -> str:
+def _no_split(split: str, name: str, groups: Sequence[LabelledGroup], drawn: Sequence[str], unit: str) -> str:
     fixed = Counter(group.native_split for group in groups if name in group.counts)
-    said = ", ".join(f"{n} {_groups(n)} fixed to {where}" if where else f"{n} free" for where, n in fixed.items())
-    how = "no draw of whole groups brings it there" if split in drawn else "and the data fix that split"
-    return f"the {split} split gets no image of class {name!r}: {how}. The class has {said}. {_ADVICE}"
+    said = ", ".join(
+        f"{_some(n, unit)} {'fixed to ' + to if to else 'not fixed to a split'}" for to, n in fixed.items()
+    )
+    if split in drawn:
+        why = f"of {_DRAWS} draws of whole {unit}s none brings it there. Add images of further patients to that class."
+    else:
+        why = f"your data say what {split} is. Put some of the class into it, or fix no {split} and have it drawn."
+    return f"the {split} split has no image of class {name!r} ({said}): {why}"
 
 
-def _table(groups: Sequence[LabelledGroup], class_names: Sequence[str]) -> str:
-    rows = ((name, sum(name in group.counts for group in groups)) for name in class_names)
-    return ", ".join(f"{name} {n} {_groups(n)}" for name, n in rows)
-
-
-def _groups(n: int) -> str:
-    return "group" if n == 1 else "groups"
+def _some(n: int, unit: str) -> str:
+    return f"{n} {unit}" if n == 1 else f"{n} {unit}s"

@@ -99,7 +99,7 @@ def _check_labels(table: Path, rows: dict[int, Row], wanted: tuple[str, ...]) ->
         if wanted and row["label"] not in wanted:
             n = sum(other["label"] == row["label"] for other in rows.values())
             raise DataError(
-                f"{table}, line {line}: label {row['label']!r} ({n} rows have it) is not in CLASSES. "
+                f"{table}, line {line}: label {row['label']!r}, which {n} of {len(rows)} rows have, is not in CLASSES. "
                 f"{nearest(row['label'], wanted)} Correct the label, add it to CLASSES, or take the rows out."
             )
 
