@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
-from data_prep import manifest, parallel
+from data_prep import manifest, near_duplicates, parallel
 from data_prep.whole_folder import disk_full_is_data_error, only_one_writer, whole_folder
 from layerwise.applications import get_application
 from layerwise.errors import UsageError
@@ -94,6 +94,7 @@ class Preparation(Generic[ScaleT]):
                     self._phantom(dataset / "raw", options)
             with timed(self.first_name):
                 record = self.first(dataset, options.data or dataset / "raw", options)
+            report_near_duplicates(dataset, options.workers)
             with timed("databases"):
                 made = self.second(dataset, record, options)
         return patches_dir(dataset, options.size, options.fraction), made
@@ -158,6 +159,13 @@ def reduction_lines(made: Mapping[str, Any]) -> list[str]:
         return []
     units = ", ".join(f"{split} {n}" for split, n in reduced["units"].items())
     return [f"training set reduced to {100 * reduced['fraction']:g} % by {reduced['unit']}, what is left: {units}"]
+
+
+def report_near_duplicates(dataset: Path, workers: int) -> None:
+    """Say whether images of one split look like those of another; the first stage has said which are where."""
+    with timed("near-duplicates"):
+        found = near_duplicates.check_splits(dataset, workers)
+    print(near_duplicates.summary(found, dataset), flush=True)
 
 
 @contextmanager
