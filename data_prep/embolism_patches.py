@@ -69,7 +69,7 @@ def choose_transforms(candidate_id: str, n: int, seed: int) -> list[VesselTransf
 
 def cut(ref: VolumeRef, specs: Sequence[PatchSpec], size: int) -> Iterator[np.ndarray]:
     """The patches of one volume, (size, size, 3) uint8 each. Opens the volume once."""
-    hu, spacing_mm, _ = read_image(ref.image_path)
+    hu, spacing_mm = read_image(ref.image_path)
     return (extract(hu, spacing_mm, spec, size) for spec in specs)
 
 

@@ -3,92 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pydicom
 import pytest
-import scipy.io
 import SimpleITK as sitk  # noqa: N813
-from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
-from data_prep.embolism_readers import Volume, find_reader, load_volume
+from data_prep.embolism_readers import find_reader, load_volume
 from layerwise.errors import DataError
-
-SHAPE, SPACING = (6, 7, 9), (1.25, 0.7, 0.6)
-
-
-def ramp(shape: tuple[int, int, int] = SHAPE) -> np.ndarray:
-    """HU that tell where a voxel is: 100 z + 10 y + x - 300."""
-    z, y, x = np.indices(shape)
-    return (100 * z + 10 * y + x - 300).astype(np.int16)
-
-
-def put_dicom(
-    folder: Path,
-    hu: np.ndarray,
-    *,
-    names: list[str] | None = None,
-    slope: float = 1.0,
-    intercept: float = -1024.0,
-    series: str = "1.2.3",
-    **changes: Any,
-) -> None:
-    """Slice k of `hu` lies at 10 + 1.25 k mm. names: of the files, slice by slice."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for k, plane in enumerate(hu):
-        meta = FileMetaDataset()
-        meta.MediaStorageSOPClassUID = CTImageStorage
-        meta.MediaStorageSOPInstanceUID = f"1.2.3.{k + 1}"
-        meta.TransferSyntaxUID = ExplicitVRLittleEndian
-        data = FileDataset(None, {}, file_meta=meta, preamble=b"\0" * 128)
-        data.SOPClassUID, data.SOPInstanceUID = CTImageStorage, meta.MediaStorageSOPInstanceUID
-        data.SeriesInstanceUID, data.StudyInstanceUID, data.Modality = series, "1.2", "CT"
-        data.InstanceNumber = len(hu) - k
-        data.ImagePositionPatient = [-3.0, -2.0, 10 + SPACING[0] * k]
-        data.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
-        data.PixelSpacing = [SPACING[1], SPACING[2]]
-        data.SliceThickness = 9.0  # a lie that must not matter: slices overlap or gape
-        data.Rows, data.Columns = plane.shape
-        data.SamplesPerPixel, data.PhotometricInterpretation = 1, "MONOCHROME2"
-        data.BitsAllocated, data.BitsStored, data.HighBit, data.PixelRepresentation = 16, 16, 15, 1
-        data.RescaleSlope, data.RescaleIntercept = slope, intercept
-        data.PixelData = np.rint((plane - intercept) / slope).astype(np.int16).tobytes()
-        for name, value in changes.items():
-            if value is None:
-                delattr(data, name)
-            else:
-                setattr(data, name, value)
-        pydicom.dcmwrite(folder / (names[k] if names else f"D{k + 1:04d}.dcm"), data, enforce_file_format=True)
-
-
-def put_image(path: Path, values: np.ndarray, spacing: tuple[float, float, float] = SPACING) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    image = sitk.GetImageFromArray(values)
-    image.SetSpacing(spacing[::-1])
-    sitk.WriteImage(image, str(path))
-
-
-def spot(*boxes: tuple[slice, slice, slice], values: tuple[int, ...] = (1, 1, 1)) -> np.ndarray:
-    mask = np.zeros(SHAPE, np.uint8)
-    for box, value in zip(boxes, values, strict=False):
-        mask[box] = value
-    return mask
-
-
-LOW = (slice(0, 2), slice(1, 4), slice(2, 5))
-HIGH = (slice(4, 6), slice(3, 6), slice(5, 8))
-
-
-def only(root: Path) -> Volume:
-    (ref,) = find_reader(root).index(root)
-    return load_volume(ref)
-
-
-def put_mat(path: Path, mask_zyx: np.ndarray, name: str = "Mask") -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scipy.io.savemat(path, {name: np.transpose(mask_zyx, (1, 2, 0)).astype(bool)}, do_compression=True)
+from tests.ct_files import HIGH, LOW, SHAPE, SPACING, only, put_dicom, put_image, put_mat, ramp, spot
 
 
 @pytest.mark.parametrize("slope", [1.0, 0.5])
@@ -158,95 +80,64 @@ def test_a_volume_stored_from_the_top_is_turned_over_with_its_mask(tmp_path: Pat
     assert (only(tmp_path).mask[LOW] == 1).all()
 
 
+def put_turned(path: Path, values: np.ndarray, x: int, y: int, z: int) -> None:
+    """The same voxels in the body, stored with axes that run the other way where x, y or z is -1."""
+    image = sitk.GetImageFromArray(values[::z, ::y, ::x])
+    image.SetSpacing(SPACING[::-1])
+    image.SetDirection((x, 0, 0, 0, y, 0, 0, 0, z))
+    path.parent.mkdir(exist_ok=True)
+    sitk.WriteImage(image, str(path))
+
+
+@pytest.mark.parametrize("turns", [(1, 1, 1), (-1, -1, 1), (-1, 1, -1)])
+def test_a_mask_may_be_stored_along_other_axes_than_its_volume(tmp_path: Path, turns: tuple[int, int, int]) -> None:
+    put_turned(tmp_path / "a" / "image.nii.gz", ramp(), -1, -1, 1)  # RAS, as neuroimaging tools write
+    put_turned(tmp_path / "a" / "mask.nrrd", spot(LOW), *turns)
+    np.testing.assert_array_equal(only(tmp_path).hu, ramp())
+    assert (only(tmp_path).mask[LOW] == 1).all()
+    assert np.sum(only(tmp_path).mask > 0) == 18
+
+
+def test_a_mask_that_does_not_say_how_it_lies_lies_as_its_volume(tmp_path: Path) -> None:
+    put_turned(tmp_path / "a" / "image.nrrd", ramp(), -1, 1, -1)
+    header = "NRRD0004\ntype: uchar\ndimension: 3\nsizes: 9 7 6\nencoding: raw\n\n"
+    (tmp_path / "a" / "mask.nrrd").write_bytes(header.encode() + spot(LOW)[::-1, :, ::-1].tobytes())
+    assert (only(tmp_path).mask[LOW] == 1).all()
+
+
+def test_sagittal_slices_are_turned_to_axial_ones(tmp_path: Path) -> None:
+    for name, values in (("image", ramp()), ("mask", spot(LOW))):
+        image = sitk.GetImageFromArray(np.transpose(values, (2, 0, 1)))
+        image.SetSpacing((SPACING[1], SPACING[0], SPACING[2]))
+        image.SetDirection((0, 0, 1, 1, 0, 0, 0, 1, 0))
+        (tmp_path / "a").mkdir(exist_ok=True)
+        sitk.WriteImage(image, str(tmp_path / "a" / f"{name}.nrrd"))
+    volume = only(tmp_path)
+    np.testing.assert_array_equal(volume.hu, ramp())
+    assert volume.spacing_mm == pytest.approx(SPACING)
+    assert (volume.mask[LOW] == 1).all()
+
+
+def test_each_dicom_slice_is_rescaled_by_its_own_numbers(tmp_path: Path) -> None:
+    folder = tmp_path / "CT_scans" / "PAT001"
+    put_dicom(folder, ramp()[:3])
+    put_dicom(folder, ramp(), names=[f"D{k + 1:04d}.dcm" for k in range(SHAPE[0])], slope=2.0, intercept=-500.0)
+    put_dicom(folder, ramp()[:3])  # the first three again, rescaled otherwise
+    put_mat(tmp_path / "GroundTruth" / "PAT001.mat", spot(LOW))
+    np.testing.assert_allclose(only(tmp_path).hu, ramp(), atol=1)
+
+
+def test_a_patient_who_lay_face_down_is_turned_over_with_the_mask(tmp_path: Path) -> None:
+    put_dicom(tmp_path / "CT_scans" / "PAT001", ramp()[:, ::-1, ::-1], ImageOrientationPatient=[-1, 0, 0, 0, -1, 0])
+    put_mat(tmp_path / "GroundTruth" / "PAT001.mat", spot(LOW)[:, ::-1, ::-1])
+    np.testing.assert_array_equal(only(tmp_path).hu, ramp())
+    assert (only(tmp_path).mask[LOW] == 1).all()
+
+
 def test_specks_of_the_annotators_pen_are_no_emboli(tmp_path: Path) -> None:
     put_image(tmp_path / "a" / "image.nrrd", ramp())
     put_image(tmp_path / "a" / "mask.nrrd", spot(LOW, (slice(5, 6), slice(6, 7), slice(8, 9))))
     assert np.sum(only(tmp_path).mask > 0) == 18
-
-
-def test_missing_slices_are_named(tmp_path: Path) -> None:
-    folder = tmp_path / "CT_scans" / "PAT001"
-    put_dicom(folder, ramp())
-    put_mat(tmp_path / "GroundTruth" / "PAT001.mat", spot(LOW))
-    (folder / "D0003.dcm").unlink()
-    with pytest.raises(DataError, match=r"2\.50 mm lie between D0002\.dcm and D0004\.dcm.*1 slices are missing"):
-        only(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("changes", "said"),
-    [
-        ({"PixelSpacing": None}, r"no \(0028,0030\)"),
-        ({"ImagePositionPatient": None}, r"no \(0020,0032\)"),
-        ({"ImagePositionPatient": [0, 0, 5]}, "same position"),
-        ({"PixelSpacing": [0.0, 0.7]}, "spacing of its pixels"),
-        ({"ImageOrientationPatient": [1, 0, 0, 0, 0, 1]}, "not axial"),
-    ],
-)
-def test_a_series_without_geometry_is_refused(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
-    put_dicom(tmp_path / "CT_scans" / "PAT001", ramp(), **changes)
-    put_mat(tmp_path / "GroundTruth" / "PAT001.mat", spot(LOW))
-    with pytest.raises(DataError, match=said):
-        only(tmp_path)
-
-
-def test_two_series_in_one_folder_are_refused(tmp_path: Path) -> None:
-    put_dicom(tmp_path / "CT_scans" / "PAT001", ramp())
-    put_dicom(tmp_path / "CT_scans" / "PAT001", ramp()[:2], names=["X1.dcm", "X2.dcm"], series="9.9")
-    put_mat(tmp_path / "GroundTruth" / "PAT001.mat", spot(LOW))
-    with pytest.raises(DataError, match="holds 2 series"):
-        only(tmp_path)
-
-
-def test_a_header_without_spacing_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "a").mkdir()
-    header = "NRRD0004\ntype: short\ndimension: 3\nsizes: 9 7 6\nencoding: raw\nendian: little\n\n"
-    (tmp_path / "a" / "image.nrrd").write_bytes(header.encode() + ramp().tobytes())
-    put_image(tmp_path / "a" / "mask.nrrd", spot(LOW))
-    with pytest.raises(DataError, match="spacing of its voxels is absent"):
-        only(tmp_path)
-
-
-def bad_pair(folder: Path, image: np.ndarray, mask: np.ndarray) -> None:
-    put_image(folder / "image.nrrd", image)
-    put_image(folder / "mask.nrrd", mask)
-
-
-def with_nan() -> np.ndarray:
-    hu = ramp().astype(np.float32)
-    hu[2, 3, 4] = np.nan
-    return hu
-
-
-@pytest.mark.parametrize(
-    ("image", "mask", "said"),
-    [
-        (ramp(), spot(LOW)[:5], "5x7x9 voxels.*6x7x9"),
-        (with_nan(), spot(LOW), "1 voxels are not numbers"),
-        (ramp() * np.float32(400.0), spot(LOW), "no HU"),
-        (np.zeros(SHAPE, np.int16), spot(LOW), "every voxel is 0"),
-        (ramp(), spot(LOW) * np.float32(0.5), "not whole numbers"),
-    ],
-)
-def test_wrong_values_and_shapes_are_refused(tmp_path: Path, image: np.ndarray, mask: np.ndarray, said: str) -> None:
-    bad_pair(tmp_path / "a", image, mask)
-    with pytest.raises(DataError, match=said):
-        only(tmp_path)
-
-
-def test_files_that_are_cut_off_or_missing_are_named(tmp_path: Path) -> None:
-    bad_pair(tmp_path / "a", ramp(), spot(LOW))
-    image = tmp_path / "a" / "image.nrrd"
-    image.write_bytes(image.read_bytes()[:100])
-    with pytest.raises(DataError, match=r"image\.nrrd: the volume cannot be read"):
-        only(tmp_path)
-    put_dicom(tmp_path / "b" / "CT_scans" / "PAT001", ramp())
-    (tmp_path / "b" / "GroundTruth").mkdir()
-    with pytest.raises(DataError, match=r"PAT001\.mat: the mask is missing"):
-        only(tmp_path / "b")
-    (tmp_path / "b" / "GroundTruth" / "PAT001.mat").write_bytes(b"MATLAB 5.0, they said")
-    with pytest.raises(DataError, match="cannot be read as MATLAB"):
-        only(tmp_path / "b")
 
 
 def test_an_unknown_layout_says_what_was_looked_for_and_found(tmp_path: Path) -> None:

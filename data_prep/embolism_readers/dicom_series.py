@@ -21,8 +21,8 @@ def natural_name(path: Path) -> list[tuple[int, int | str]]:
     return [(0, int(part)) if part.isdigit() else (1, part) for part in re.split(r"(\d+)", path.name) if part]
 
 
-def read_dicom_series(folder: Path) -> tuple[np.ndarray, tuple[float, float, float], np.ndarray]:
-    """hu (z, y, x) int16 with z upwards, spacing (z, y, x) in mm, and for each slice the place of its file's name.
+def read_dicom_series(folder: Path) -> tuple[sitk.Image, np.ndarray]:
+    """The slices from below upwards as one image, and for each slice the place of its file in the order of names.
 
     SimpleITK applies the rescale of each slice. Raises DataError if files cannot be read, belong to several series,
     differ in size, lack a position or spacing, or leave a gap between slices.
@@ -45,10 +45,12 @@ def read_dicom_series(folder: Path) -> tuple[np.ndarray, tuple[float, float, flo
     if len({one.shape for one in slices}) > 1:
         sizes = sorted({"x".join(map(str, one.shape)) for one in slices})
         raise DataError(f"{folder}: slices of different sizes: {', '.join(sizes)}. Keep those of one series.")
-    hu = np.stack(slices)
-    if not np.isfinite(hu).all() or hu.min() < -32768 or hu.max() > 32767 or hu.min() == hu.max():
-        raise DataError(f"{folder}: values from {hu.min()} to {hu.max()} after the rescale are no HU.")
-    return np.rint(hu).astype(np.int16), (float(step), float(row_mm), float(column_mm)), order
+    image = sitk.GetImageFromArray(np.stack(slices))
+    image.SetSpacing((float(column_mm), float(row_mm), step))
+    both = _numbers(headers[0], _ORIENTATION, files[0], 6)
+    image.SetDirection(np.stack([both[:3], both[3:], normal * np.sign(normal[2])], axis=1).ravel().tolist())
+    image.SetOrigin(_numbers(headers[order[0]], _POSITION, files[order[0]], 3).tolist())
+    return image, order
 
 
 def _normal(header: sitk.ImageFileReader, path: Path) -> np.ndarray:

@@ -11,6 +11,14 @@ import SimpleITK as sitk  # noqa: N813
 from skimage import measure
 
 from data_prep.embolism_readers.dicom_series import read_dicom_series
+from data_prep.embolism_readers.image_files import (
+    check_spacing,
+    count_not_numbers,
+    from_array,
+    has_geometry,
+    in_body_order,
+    read_file,
+)
 from layerwise.errors import DataError
 
 VOLUME_SUFFIXES = (".nrrd", ".nhdr", ".nii", ".nii.gz", ".mha", ".mhd")
@@ -42,9 +50,9 @@ class VolumeRef:
 
 @dataclass(frozen=True)
 class Volume:
-    """hu: (z, y, x) int16, z upwards. spacing_mm: (z, y, x). mask: (z, y, x) int32, 0 or the number of an embolus.
+    """hu: (z, y, x) int16. spacing_mm: (z, y, x). mask: (z, y, x) int32, 0 or the number of an embolus.
 
-    Numbers run from 1 on without gaps. group_id: the patient.
+    z runs upwards, y to the back, x to the patient's left. Numbers run from 1 on without gaps. group_id: the patient.
     """
 
     volume_id: str
@@ -62,8 +70,9 @@ def load_volume(ref: VolumeRef) -> Volume:
     Raises DataError for files that cannot be read, slices that are missing, a spacing or values that cannot be, and a
     mask of another shape.
     """
-    hu, spacing_mm, name_order = read_image(ref.image_path)
-    labels = _read_mask(ref.mask_path, name_order)
+    image, name_order = _open(ref.image_path)
+    hu, spacing_mm = _in_hu(ref.image_path, image)
+    labels = _read_mask(ref.mask_path, image, name_order)
     if labels.shape != hu.shape:
         raise DataError(
             f"{ref.mask_path}: the mask has {_shape(labels)} voxels (slices x rows x columns), its volume "
@@ -72,26 +81,22 @@ def load_volume(ref: VolumeRef) -> Volume:
     return Volume(ref.volume_id, ref.group_id, hu, spacing_mm, _numbered(labels, spacing_mm))
 
 
-def read_image(path: Path) -> tuple[np.ndarray, tuple[float, float, float], np.ndarray | None]:
-    """hu (z, y, x) int16 with z upwards, spacing (z, y, x) in mm, and for a DICOM series the order of its file names.
+def read_image(path: Path) -> tuple[np.ndarray, tuple[float, float, float]]:
+    """hu and spacing_mm as Volume has them. DataError as load_volume says."""
+    image, _ = _open(path)
+    return _in_hu(path, image)
 
-    The order: (Z,) int64, for each slice the place of its file in the list of names. DataError as load_volume says.
-    """
-    if path.is_dir():
-        return read_dicom_series(path)
-    image = _read_file(path, "volume")
-    hu = sitk.GetArrayFromImage(image)
+
+def _open(path: Path) -> tuple[sitk.Image, np.ndarray | None]:
+    """The image, and for the folder of a DICOM series for each slice the place of its file in the order of names."""
+    return read_dicom_series(path) if path.is_dir() else (read_file(path, "volume"), None)
+
+
+def _in_hu(path: Path, image: sitk.Image) -> tuple[np.ndarray, tuple[float, float, float]]:
+    check_spacing(path, image)
+    hu, spacing_mm = in_body_order(image)
     _check(path, hu)
-    x_mm, y_mm, z_mm = (float(step) for step in image.GetSpacing())
-    spacing = (z_mm, y_mm, x_mm)
-    if not _has_spacing(image) or not all(0.05 <= step <= 20 for step in spacing):
-        raise DataError(
-            f"{path}: the spacing of its voxels is {'absent' if not _has_spacing(image) else spacing}, expected mm "
-            "between 0.05 and 20. Widths of patches are in mm: write the scan's own spacing into the header."
-        )
-    if image.GetDirection()[8] < 0:
-        hu = hu[::-1]
-    return _int16(hu), spacing, None
+    return _int16(hu), spacing_mm
 
 
 def volume_stem(path: Path) -> str:
@@ -103,20 +108,22 @@ def volume_stem(path: Path) -> str:
     return path.stem
 
 
-def _read_mask(path: Path, name_order: np.ndarray | None) -> np.ndarray:
+def _read_mask(path: Path, image: sitk.Image, name_order: np.ndarray | None) -> np.ndarray:
+    """int32 (z, y, x), turned as its volume is. A mask that does not say how it lies, lies as its volume does."""
     if not path.is_file():
         raise DataError(f"{path}: the mask is missing. Every volume needs one; a mask of zeros says: no embolus.")
     if path.suffix.lower() == ".mat":
-        labels = _read_mat(path)
-        if name_order is not None and len(labels) == len(name_order):
-            labels = labels[name_order]
+        values = _read_mat(path)
+        if name_order is not None and len(values) == len(name_order):
+            values = values[name_order]
+        mask = from_array(values, image)
     else:
-        image = _read_file(path, "mask")
-        labels = sitk.GetArrayFromImage(image)
-        if image.GetDimension() == 3 and image.GetDirection()[8] < 0:
-            labels = labels[::-1]
-    if labels.ndim != 3 or not np.isfinite(labels).all() or np.any(labels < 0) or np.any(labels != np.rint(labels)):
-        raise DataError(f"{path}: the mask's {labels.ndim}-D values are not whole numbers from 0 on. Export it again.")
+        mask = read_file(path, "mask")
+        if not has_geometry(mask):
+            mask = from_array(sitk.GetArrayFromImage(mask), image)
+    labels, _ = in_body_order(mask)
+    if not np.isfinite(labels).all() or np.any(labels < 0) or np.any(labels != np.rint(labels)):
+        raise DataError(f"{path}: the mask's values are not whole numbers from 0 on. Export it again.")
     return labels.astype(np.int32)
 
 
@@ -130,33 +137,12 @@ def _read_mat(path: Path) -> np.ndarray:
     name = next((name for name in arrays if name.lower() in ("mask", "gt", "seg", "volume")), None)
     if name is None and len(arrays) != 1:
         raise DataError(f"{path}: no 3-D array Mask in it; found {sorted(held) or 'nothing'}. Restore the file.")
-    return np.transpose(arrays[name or next(iter(arrays))], (2, 0, 1))
-
-
-def _read_file(path: Path, kind: str) -> sitk.Image:
-    try:
-        image = sitk.ReadImage(str(path))
-    except RuntimeError as error:
-        cause = str(error).strip().splitlines()[-1]
-        raise DataError(f"{path}: the {kind} cannot be read ({cause}). Restore it from its source.") from None
-    if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
-        raise DataError(
-            f"{path}: expected a {kind} of three dimensions and one number a voxel, found {image.GetDimension()} "
-            f"dimensions and {image.GetNumberOfComponentsPerPixel()} numbers."
-        )
-    return image
-
-
-def _has_spacing(image: sitk.Image) -> bool:
-    """False for a header that says nothing: ITK then counts voxels, 1 along every axis, from 0, unturned."""
-    keys = set(image.GetMetaDataKeys())
-    silent = "NRRD_space directions" not in keys and "NRRD_spacings" not in keys and "NRRD_space" not in keys
-    return image.GetSpacing() != (1.0, 1.0, 1.0) or not silent or any(image.GetOrigin())
+    mask = np.transpose(arrays[name or next(iter(arrays))], (2, 0, 1))
+    return mask.astype(np.uint8) if mask.dtype == bool else mask
 
 
 def _check(path: Path, hu: np.ndarray) -> None:
-    if not np.isfinite(hu).all():
-        count = int(np.sum(~np.isfinite(hu)))
+    if count := count_not_numbers(path, hu):
         raise DataError(f"{path}: {count} voxels are not numbers (NaN or infinite). Export the volume again.")
     if hu.min() < HU_LIMITS[0] or hu.max() > HU_LIMITS[1]:
         raise DataError(f"{path}: values from {hu.min()} to {hu.max()} are no HU. Export the volume again, in HU.")
