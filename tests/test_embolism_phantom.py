@@ -58,7 +58,7 @@ def test_more_difficulty_means_thinner_arteries() -> None:
     assert np.mean([e["artery_radius_mm"] for e in hard]) < np.mean([e["artery_radius_mm"] for e in easy])
 
 
-@pytest.mark.parametrize(("scale", "patients", "emboli"), [("paper", 121, 326), ("demo", 40, 120), ("smoke", 12, 32)])
+@pytest.mark.parametrize(("scale", "patients", "emboli"), [("paper", 121, 326), ("demo", 48, 144), ("smoke", 12, 32)])
 def test_the_plans_have_the_stated_counts_and_both_parts_have_emboli(scale: str, patients: int, emboli: int) -> None:
     plans, test = plan_patients(1, scale, 0.25)
     assert (len(plans), sum(len(plan.ease) for plan in plans)) == (patients, emboli)
