@@ -10,7 +10,7 @@ import pydicom
 import scipy.io
 import SimpleITK as sitk  # noqa: N813
 from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
+from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian
 
 from data_prep.embolism_readers import Volume, find_reader, load_volume
 
@@ -38,9 +38,9 @@ def put_dicom(
     for k, plane in enumerate(hu):
         meta = FileMetaDataset()
         meta.MediaStorageSOPClassUID = CTImageStorage
-        meta.MediaStorageSOPInstanceUID = f"1.2.3.{k + 1}"
+        meta.MediaStorageSOPInstanceUID = UID(f"1.2.3.{k + 1}")
         meta.TransferSyntaxUID = ExplicitVRLittleEndian
-        data = FileDataset(None, {}, file_meta=meta, preamble=b"\0" * 128)
+        data = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
         data.SOPClassUID, data.SOPInstanceUID = CTImageStorage, meta.MediaStorageSOPInstanceUID
         data.SeriesInstanceUID, data.StudyInstanceUID, data.Modality = series, "1.2", "CT"
         data.InstanceNumber = len(hu) - k
