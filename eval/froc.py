@@ -1,7 +1,11 @@
-"""The free-response ROC curve: sensitivity per lesion against false positives per image."""
+"""The free-response ROC curve: sensitivity per lesion against false positives per image.
+
+As a command, `python -m eval.froc candidates.csv lesions.csv --images N`, it is eval/froc_command.py.
+"""
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -88,3 +92,9 @@ def sensitivity_at(curve: FrocCurve, fps_per_image: float) -> float:
     """The largest sensitivity with at most `fps_per_image` false positives per image; 0 if no point has so few."""
     index = curve.index_at(fps_per_image)
     return 0.0 if index is None else float(curve.sensitivity[index])
+
+
+if __name__ == "__main__":
+    from eval.froc_command import main
+
+    sys.exit(main())
