@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from eval.figures import roc_figure
 from eval.frame_pictures import thumbnail_uri
 from eval.kind import KindReport, text_table
 from eval.operating_points import OperatingPoint
 from eval.report_page import count, rate, share
+from eval.roc import auc
 from eval.roc_evaluation import DATA_WRITER, FRAME_COLUMNS, RocEvaluation, evaluate_roc
 from eval.run_inputs import is_rival, run_title
 from eval.tables import read_table
@@ -24,6 +28,31 @@ from layerwise.run_folder import RunFolder
 ROC_COLUMNS = ("threshold", "false_positive_rate", "sensitivity")
 POINT_COLUMNS = ("false_positive_rate", "sensitivity", "ci95_low", "ci95_high", "threshold", "obtained_rate")
 FRAME_SCORE_COLUMNS = ("frame_id", "group_id", "label", "kind", "score")
+
+
+@dataclass(frozen=True)
+class Words:
+    """What is judged and what the net sees of it, as people say; and how the data set was balanced."""
+
+    image: str
+    patches: str
+    balance: str
+
+
+# By application. In the tables both are frames.
+_WORDS = {
+    "frames": Words("frame", "crops", "Patches of train and val are balanced by thinning the more frequent class"),
+    "custom": Words("image", "patches", "Train has as many patches of each class; val and test are as they come"),
+}
+
+
+@dataclass(frozen=True)
+class ClassArea:
+    """One of several positive classes against the negative one, by the same score. n: test images."""
+
+    name: str
+    n: int
+    auc: float
 
 
 @dataclass(frozen=True)
@@ -54,9 +83,11 @@ def roc_report(
     evaluation = evaluate_roc(folder.scores_csv, dataset_dir, application.compared_at)
     headline = evaluation.points[0]
     index = read_json(dataset_dir / "frames" / "frames.json")
-    curves = [(f"frames, area {evaluation.auc:.3f}", evaluation.roc)]
+    words = _WORDS[application.name]
+    areas = class_areas(evaluation, application.class_names)
+    curves = [(f"{words.image}s, area {evaluation.auc:.3f}", evaluation.roc)]
     if not is_rival(run):
-        curves.append((f"crops, area {evaluation.patch_auc:.3f}", evaluation.patch_roc))
+        curves.append((f"{words.patches}, area {evaluation.patch_auc:.3f}", evaluation.patch_roc))
     return KindReport(
         template="roc.html.jinja",
         context={
@@ -64,12 +95,14 @@ def roc_report(
             "headline": headline,
             "splits": split_rows(dataset_dir),
             "errors": frame_errors(evaluation, headline, dataset_dir),
+            "words": words,
+            "class_areas": areas,
             "group_unit": index["group_unit"],
             "label_note": index["note"],
         },
         figures={"roc": roc_figure(curves, note, evaluation.points)},
-        write_tables=lambda target: write_tables(target, evaluation),
-        lines=_lines(run, application, evaluation, index["note"]),
+        write_tables=lambda target: write_tables(target, evaluation, areas),
+        lines=_lines(run, application, evaluation, areas, index["note"]),
     )
 
 
@@ -85,6 +118,22 @@ def split_rows(dataset_dir: Path) -> list[dict[str, Any]]:
         }
         for split in ("train", "val", "test")
     ]
+
+
+def class_areas(evaluation: RocEvaluation, names: Sequence[str]) -> list[ClassArea]:
+    """Every positive class that the test split has against the negative one, where there are several.
+
+    The score is the probability of not being negative, so it cannot rank one positive class against another.
+    """
+    if len(names) == 2:
+        return []
+    label = np.array([int(row["label"]) for row in evaluation.truth.frames.values()])
+    areas = []
+    for number in sorted(set(label.tolist()) - {0}):
+        two = (label == 0) | (label == number)
+        n = int(np.count_nonzero(label == number))
+        areas.append(ClassArea(names[number], n, auc(label[two] > 0, evaluation.score[two])))
+    return areas
 
 
 def frame_errors(evaluation: RocEvaluation, point: OperatingPoint, dataset_dir: Path) -> FrameErrors:
@@ -114,7 +163,7 @@ def frame_errors(evaluation: RocEvaluation, point: OperatingPoint, dataset_dir: 
     )
 
 
-def write_tables(folder: Path, evaluation: RocEvaluation) -> None:
+def write_tables(folder: Path, evaluation: RocEvaluation, areas: Sequence[ClassArea]) -> None:
     """frame_scores.csv, roc.csv, operating_points.csv and evaluation.json."""
     scored = zip(evaluation.truth.frames.values(), evaluation.score.tolist(), strict=True)
     write_csv(
@@ -133,12 +182,19 @@ def write_tables(folder: Path, evaluation: RocEvaluation) -> None:
         POINT_COLUMNS,
         (dict(zip(POINT_COLUMNS, row, strict=True)) for row in points),
     )
-    write_json(folder / "evaluation.json", evaluation.summary())
+    by_class = {"auc_by_class": {area.name: area.auc for area in areas}} if areas else {}
+    write_json(folder / "evaluation.json", {**evaluation.summary(), **by_class})
 
 
-def _lines(run: dict[str, Any], application: Application, evaluation: RocEvaluation, label_note: str) -> list[str]:
-    summary = evaluation.summary()
-    areas = [] if is_rival(run) else [f"crops {share(evaluation.patch_auc)}"]
+def _lines(
+    run: dict[str, Any],
+    application: Application,
+    evaluation: RocEvaluation,
+    by_class: Sequence[ClassArea],
+    label_note: str,
+) -> list[str]:
+    summary, words = evaluation.summary(), _WORDS[application.name]
+    areas = [] if is_rival(run) else [f"{words.patches} {share(evaluation.patch_auc)}"]
     table: list[tuple[str, ...]] = [("false positive rate", "sensitivity", "95 % interval", "threshold", "obtained")]
     for point in evaluation.points:
         known = point.ci95_low is not None
@@ -152,9 +208,10 @@ def _lines(run: dict[str, Any], application: Application, evaluation: RocEvaluat
             )
         )
     return [
-        f"{run_title(run)}, test split: {count(summary['n_groups'])} groups, {count(summary['n_frames'])} frames, "
-        f"{count(summary['n_positive'])} {application.positive}",
+        f"{run_title(run)}, test split: {count(summary['n_groups'])} groups, {count(summary['n_frames'])} "
+        f"{words.image}s, {count(summary['n_positive'])} {application.positive}",
         *text_table(table),
-        f"ROC area: {', '.join([*areas, f'frames {share(evaluation.auc)}'])}",
+        f"ROC area: {', '.join([*areas, f'{words.image}s {share(evaluation.auc)}'])}",
+        *(f"  {area.name} ({area.n}) against {application.class_names[0]}: {share(area.auc)}" for area in by_class),
         *([f"NOTE: {label_note}."] if label_note else []),
     ]

@@ -122,7 +122,7 @@ def test_frames_of_unknown_videos_are_called_so(tmp_path: Path) -> None:
     run = make_frames_run(tmp_path, group_unit="image")
     reported(run)
     text = (run / "report.html").read_text(encoding="utf-8")
-    assert "nothing says which video a frame is of" in text
+    assert "nothing says which video each frame is of" in text
     assert "redraws of whole images" in text
 
 
