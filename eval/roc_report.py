@@ -121,7 +121,7 @@ def split_rows(dataset_dir: Path) -> list[dict[str, Any]]:
 
 
 def class_areas(evaluation: RocEvaluation, names: Sequence[str]) -> list[ClassArea]:
-    """Every positive class that the test split has against the negative one, where there are several.
+    """Every positive class against the negative one, where there are several.
 
     The score is the probability of not being negative, so it cannot rank one positive class against another.
     """
@@ -129,10 +129,10 @@ def class_areas(evaluation: RocEvaluation, names: Sequence[str]) -> list[ClassAr
         return []
     label = np.array([int(row["label"]) for row in evaluation.truth.frames.values()])
     areas = []
-    for number in sorted(set(label.tolist()) - {0}):
+    for number, name in enumerate(names[1:], start=1):
         two = (label == 0) | (label == number)
         n = int(np.count_nonzero(label == number))
-        areas.append(ClassArea(names[number], n, auc(label[two] > 0, evaluation.score[two])))
+        areas.append(ClassArea(name, n, auc(label[two] > 0, evaluation.score[two])))
     return areas
 
 
