@@ -64,6 +64,7 @@ def prepare(options: Options) -> tuple[Path, dict[str, Any]]:
     with only_one_writer(dataset):
         with stages.timed("images"):
             index = prepare_index(dataset, said, options)
+        stages.report_near_duplicates(dataset, options.workers)
         with stages.timed("databases"):
             made = prepare_databases(dataset, index, options)
     return patches_dir(dataset, options.size, options.fraction), made
@@ -126,7 +127,7 @@ def prepare_databases(dataset: Path, index: dict[str, Any], options: Options) ->
             **stages.common_facts(CUSTOM.name, dataset, options, index["reader"]),
             "class_names": names,
             "group_unit": index["group_unit"],
-            "label_note": index["note"],
+            "notes": index["notes"],
             "training_set": reduced.record(),
             "source_sha256": index["content_sha256"],
             "index": {"skipped": index["skipped"], "counts": index["counts"]},
@@ -172,8 +173,7 @@ def report(folder: Path, made: dict[str, Any]) -> str:
             "are of the same one, they may be in train and test, and every number measured here flatters. Sub-folders "
             "within a class (one per patient), or group_id in labels.csv, say it."
         )
-    if made["label_note"]:
-        lines += [f"NOTE: {note}." for note in made["label_note"].split(". ")]
+    lines += [f"NOTE: {note}." for note in made["notes"]]
     if index["skipped"]:
         skipped = folder.parent / custom_index.FOLDER / "skipped.csv"
         lines.append(f"NOTE: {index['skipped']} images could not be used and were left out; which and why: {skipped}")

@@ -120,11 +120,13 @@ def build_index(
         val_fraction,
         unit,
     )
+    notes = [*listing.notes, *_image_notes(examined), *_class_note(listing.class_names)]
     record = {
         "inputs": inputs,
         "reader": listing.reader,
         "class_names": list(listing.class_names),
-        "note": ". ".join([*listing.notes, *_image_notes(examined), *_class_note(listing.class_names)]),
+        "notes": notes,
+        "note": ". ".join(notes),  # what the report shows beside its numbers
         "content_sha256": hashlib.sha256("".join(image.content_sha256 for image in examined).encode()).hexdigest(),
         "group_unit": unit,
         "skipped": len(problems),
@@ -200,7 +202,8 @@ def _class_note(names: Sequence[str]) -> list[str]:
         return []
     return [
         f"the net tells {len(names)} classes apart; scores, areas and sensitivities are of {', '.join(names[1:])} "
-        f"together (positive) against {names[0]}, as the score is the probability of not being {names[0]}"
+        f"together (positive) against {names[0]}, as the score is the probability of not being {names[0]}; "
+        "training stops by that area too"
     ]
 
 
