@@ -9,7 +9,6 @@ from pathlib import Path
 
 from eval.bootstrap import REPLICATES
 from eval.froc_compare import EXCHANGES
-from eval.froc_picture import froc_picture
 from eval.froc_study import read_study
 from eval.froc_summary import Asked, summary
 from eval.froc_text import table
@@ -73,6 +72,8 @@ def main() -> int | None:
     if arguments.csv:
         write_csv(arguments.csv, POINT_COLUMNS, result["points"])
     if arguments.svg:
+        from eval.froc_picture import froc_picture  # Matplotlib, only for those who want a picture
+
         write_text(arguments.svg, froc_picture(result))
 
 

@@ -78,7 +78,7 @@ def read_study(candidates: Path, lesions: Path, images: int | Path, criterion: H
             raise DataError(f"{images} has no row: without an image there is no rate of false positives")
     lesion_image = known.add(truth, may_be_new=not listed)
     candidate_image = known.add(found, may_be_new=not listed)
-    image_group = np.array(known.group, dtype=np.int64)
+    image_group = known.image_group()
     if not isinstance(images, Path):
         image_group = np.concatenate([image_group, _spread(image_group, images)])
 
@@ -116,6 +116,12 @@ class _Images:
                 table.fail(row, "group_id", f"image {image!r} is in group {group!r} here, and was in {before!r}")
             places[row] = place
         return places
+
+    def image_group(self) -> np.ndarray:
+        """(n_images,) int64. Groups are numbered by name: the order of rows then changes no draw of groups."""
+        rank = {name: number for number, name in enumerate(sorted(self.groups))}
+        by_first_seen = np.array([rank[name] for name in self.groups], dtype=np.int64)
+        return by_first_seen[np.array(self.group, dtype=np.int64)]
 
 
 def _spread(image_group: np.ndarray, n_images: int) -> np.ndarray:
