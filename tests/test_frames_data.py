@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -123,6 +125,20 @@ def test_a_reduced_set_has_fewer_training_frames_in_its_own_folder(
         assert f"training set reduced to {100 * fraction:g} % by frame" in frames.report(folder, reduced)
     assert 0 < len(used[0.25]) < len(used[0.5]) < 24
     assert used[0.25] < used[0.5]
+
+
+def test_reduced_sets_are_nested_and_leave_enough_frames_to_validate_on() -> None:
+    of = {"train": 240, "val": 80, "test": 320}
+    indexed = [IndexedFrame(f"{s}{k}", "v", s, int(k % 5 < 2), 500, 350) for s, n in of.items() for k in range(n)]
+    labels = {(frame.split, frame.frame_id): frame.label for frame in indexed}
+    reduced = [frames.reduce_frames(indexed, fraction, seed=0) for fraction in (0.01, 0.05, 0.1, 0.5, 1.0)]
+    assert all(small.kept <= large.kept for small, large in itertools.pairwise(reduced))
+    counts = [Counter((split, labels[split, unit]) for split, unit in each.kept) for each in reduced]
+    assert [(c["train", 0], c["train", 1]) for c in counts] == [(1, 1), (7, 5), (14, 10), (72, 48), (144, 96)]
+    assert [c["val", 1] for c in counts] == [10, 10, 10, 16, 32]
+    assert all(c["val", 0] >= c["val", 1] for c in counts)
+    assert len(reduced[-1].kept) == 320
+    assert reduced[0].keeps("test", "test0")
 
 
 def test_patch_level_validation_shares_videos_with_train_but_not_with_test(
