@@ -188,14 +188,13 @@ def test_a_killed_build_leaves_no_database_and_no_process_and_the_next_build_is_
 
 
 def _start_and_kill(command: list[str], environment: dict[str, str], target: Path) -> None:
-    """Kill the build as soon as it writes records, and wait until its workers have ended too."""
+    """Kill the build once it has its database open and its two workers, and wait until these have ended too."""
     build = subprocess.Popen(command, env=environment)
     data = target.with_name(".db.partial") / ".train_lmdb.partial" / "data.mdb"
-    wait_for(lambda: data.is_file() or build.poll() is not None)
+    wait_for(lambda: data.is_file() and len(children_of(build.pid)) > 2)  # and multiprocessing's own helper
     workers = children_of(build.pid)
     build.kill()
     build.wait()
-    assert len(workers) >= 2
     wait_for(lambda: not any(_runs(pid) for pid in workers))
 
 
