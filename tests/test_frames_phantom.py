@@ -8,11 +8,15 @@ import cv2
 import numpy as np
 import pytest
 
+from data_prep import frames_scales
+from data_prep.frames import reduce_frames
+from data_prep.frames_patches import IndexedFrame, plan_crops
 from data_prep.frames_phantom import artefacts, generate, plan_videos
 from data_prep.frames_phantom.severity import KINDS, draw_spoilt
 from data_prep.frames_phantom.video import VideoPlan, render_video
 from data_prep.frames_phantom.write import SCALES, frame_class
 from data_prep.frames_readers import find_reader
+from data_prep.splits import Group, split_by_group
 from layerwise.errors import DataError, UsageError
 from layerwise.files import read_csv
 
@@ -101,6 +105,28 @@ def test_the_phantom_is_read_as_what_it_claims_to_be(tmp_path: Path, monkeypatch
 def test_paper_scale_is_the_papers() -> None:
     plans = plan_videos(0, "paper", 0.5)
     assert (len(plans), sum(plan.n_frames for plan in plans)) == (6, 4000)
+
+
+@pytest.mark.parametrize(
+    ("patch_level_validation", "counts"),
+    [
+        # Of three videos one validates, a third: the crops of the other two's frames are fewer than the paper's 32,000.
+        (False, {"train": 2 * 666 * 20, "val": 8_000, "test": 1999 * 20}),
+        (True, {"train": 31_968, "val": 7_992, "test": 1999 * 20}),
+    ],
+)
+def test_paper_scale_plans_twenty_crops_of_every_frame(patch_level_validation: bool, counts: dict[str, int]) -> None:
+    videos = plan_videos(0, "paper", 0.5)
+    groups = [Group(v.video_id, v.n_frames, v.n_frames // 2, "test" * (k >= 3)) for k, v in enumerate(videos)]
+    split = split_by_group(groups, 0, 0.5, 0.0 if patch_level_validation else 0.2)
+    every = [
+        IndexedFrame(f"{v.video_id}_{k}", v.video_id, split[v.video_id], k % 2, 500, 350)
+        for v in videos
+        for k in range(v.n_frames)
+    ]
+    whole = reduce_frames(every, 1.0, seed=0)
+    planned = plan_crops(every, frames_scales.SCALES["paper"], 227, 0, patch_level_validation, whole)
+    assert {name: len(patches) for name, patches in planned.items()} == counts
 
 
 @pytest.mark.parametrize(("scale", "difficulty", "seed"), [("huge", 0.5, 0), ("smoke", 1.5, 0), ("smoke", 0.5, -1)])
