@@ -118,17 +118,25 @@ def roc_points(
 ) -> list[OperatingPoint]:
     """Sensitivity at false positive rates, with the interval of a bootstrap over groups.
 
-    label, score, group: (F,). A ROC curve is the FROC curve whose lesions are the positives, each hit by itself, and
-    whose images are the negatives: so the same count and the same bootstrap serve both.
+    label, score, group: (F,).
+    """
+    matches, n_positive, n_negative = roc_matches(label, score, group)
+    curve = froc_curve(matches, n_lesions=int(n_positive.sum()), n_images=int(n_negative.sum()))
+    return operating_points(curve, matches, group, n_positive, n_negative, rates, seed=BOOTSTRAP_SEED)
+
+
+def roc_matches(label: np.ndarray, score: np.ndarray, group: np.ndarray) -> tuple[Matches, np.ndarray, np.ndarray]:
+    """(F,) labelled scores as matches, and each group's positives and negatives, (G,) each.
+
+    A ROC curve is the FROC curve whose lesions are the positives, each hit by itself, and whose images are the
+    negatives: so the same count and the same bootstrap serve both.
     """
     positive = label == 1
     lesion = np.where(positive, np.cumsum(positive) - 1, -1)
     matches = Matches(np.asarray(score, dtype=np.float64), lesion.astype(np.int64))
     n_groups = int(group.max()) + 1
     n_positive = np.bincount(group[positive], minlength=n_groups)
-    n_negative = np.bincount(group[~positive], minlength=n_groups)
-    curve = froc_curve(matches, n_lesions=int(n_positive.sum()), n_images=int(n_negative.sum()))
-    return operating_points(curve, matches, group, n_positive, n_negative, rates, seed=BOOTSTRAP_SEED)
+    return matches, n_positive, np.bincount(group[~positive], minlength=n_groups)
 
 
 def _read_scores(path: Path, truth: FrameTruth) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

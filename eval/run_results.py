@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ class RunResult:
     """One evaluated run.
 
     database: identifies its training set. measures: head of a column -> number, of the test split. net,
-    best_iteration and val_auc are None where a rival has none.
+    best_iteration and val_auc are None where a rival has none. record: run.json.
     """
 
     folder: Path
@@ -43,6 +43,7 @@ class RunResult:
     best_iteration: int | None
     val_auc: float | None
     measures: dict[str, float]
+    record: dict[str, Any] = field(default_factory=dict)
 
 
 def run_folders(paths: Iterable[Path]) -> list[Path]:
@@ -65,11 +66,12 @@ def read_result(folder: Path) -> RunResult:
         seed=run["seed"],
         fraction=run.get("fraction", 1.0),
         dataset_dir=required(path, run, "data", "dataset_dir"),
-        database=required(path, run, "data", "content_sha256"),
+        database=run["data"].get("content_sha256") or required(path, run, "data", "manifest_sha256"),
         is_phantom=required(path, run, "data", "is_phantom"),
         best_iteration=run.get("best_iteration"),
         val_auc=run.get("best_val_auc"),
         measures=_measures(folder, get_application(run["application"]), read_json(evaluation)),
+        record=run,
     )
 
 
