@@ -27,7 +27,7 @@ WOBBLE = np.sin(np.arange(N))  # what every redraw does to every scheme alike
 
 
 def drawn_study(application: str, headlines: dict[str, float], reduced: dict[tuple[str, float], float] | None = None):
-    """Each scheme has its headline, moved in every redraw by a wobble of 0.1 that all share and one of 0.01 of its own."""
+    """Each scheme has its headline, moved in every redraw by 0.1 as all are, and by 0.01 of its own."""
     cells = {}
     everything = {**{(scheme, 1.0): value for scheme, value in headlines.items()}, **(reduced or {})}
     columns = yardstick_of(APPLICATIONS[application]).columns
