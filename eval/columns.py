@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import NoReturn, TextIO
 import numpy as np
 
 from layerwise.errors import DataError
+
+REPEATED = ("image_id", "group_id", "lesion_id")
 
 
 @dataclass(frozen=True)
@@ -100,8 +103,8 @@ def _read(path: Path, handle: TextIO, required: Sequence[str], optional: Sequenc
         )
     wanted = [(name, header.index(name)) for name in dict.fromkeys((*required, *optional)) if name in header]
     values: list[list[str]] = [[] for _ in wanted]
-    known: dict[str, str] = {}  # an id that comes in a thousand rows is kept once
-    lines = []
+    kept: dict[str, str] = {}  # the text of an id that comes in a thousand rows is kept once
+    lines = array("q")
     for cells in reader:
         if not cells:
             continue
@@ -109,9 +112,9 @@ def _read(path: Path, handle: TextIO, required: Sequence[str], optional: Sequenc
             raise DataError(
                 f"{path}, row {len(lines) + 1} (line {reader.line_num}): {len(cells)} cells under {len(header)} columns"
             )
-        for column, (_, index) in zip(values, wanted, strict=True):
+        for column, (name, index) in zip(values, wanted, strict=True):
             text = cells[index].strip()
-            column.append(known.setdefault(text, text))
+            column.append(kept.setdefault(text, text) if name in REPEATED else text)
         lines.append(reader.line_num)
     columns = {name: column for (name, _), column in zip(wanted, values, strict=True)}
     return ColumnTable(path, columns, np.array(lines, dtype=np.int64))

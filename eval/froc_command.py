@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ from eval.froc_summary import Asked, summary
 from eval.froc_text import table
 from eval.hits import hit_criterion
 from layerwise.errors import UsageError, exit_code_main
-from layerwise.files import write_csv, write_json, write_text
+from layerwise.files import atomic_path, write_csv, write_text
 
 AT = ("0.125", "0.25", "0.5", "1", "2", "4", "8")  # LUNA16's rates
 SENSITIVITIES = ("0.5", "0.7", "0.8", "0.9")  # chosen: what readers ask a detector for
@@ -68,7 +69,10 @@ def main() -> int | None:
     result = {"hit_criterion": criterion.name if criterion else "lesion_id", **summary(study, asked)}
     print(table(result))
     if arguments.json:
-        write_json(arguments.json, result)
+        # Piece by piece: the points of a million candidates as one text would need more memory than all the rest.
+        with atomic_path(arguments.json) as partial, partial.open("w", encoding="utf-8") as handle:
+            json.dump(result, handle, indent=2, allow_nan=False)
+            handle.write("\n")
     if arguments.csv:
         write_csv(arguments.csv, POINT_COLUMNS, result["points"])
     if arguments.svg:
