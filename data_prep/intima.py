@@ -103,7 +103,8 @@ def prepare_databases(dataset: Path, record: dict[str, Any], options: Options) -
     def make(folder: Path, inputs: dict[str, Any]) -> dict[str, Any]:
         rois = intima_rois.read_rois(dataset / "rois")
         check_no_leak((roi.group_id, roi.split) for roi in rois)
-        # Paper, section VI-D: reduced down to the patches of one subject.
+        # Paper, section VI-D: reduced down to the patches of one subject. chosen: it validates on one other subject, of
+        # those that the whole set validates on; what it stops by must not be what it learns from.
         units = [(roi.split, roi.group_id, "") for roi in rois]
         reduced = reduce_training(units, options.fraction, options.seed, unit="subject")
         scale = options.scale

@@ -142,14 +142,15 @@ def plan_patches(
     """The patches of every split, in the order of its keys: as many of each class, in train and val shuffled once.
 
     limits: split -> most patches of all classes. patch_level_validation: 20 % of the train groups' patches validate.
-    reduced: train and val keep these subjects only. Raises DataError if a split is empty or lacks a class.
+    reduced: of the whole set's patches, train and val keep those of these subjects, about as many of each class.
+    Raises DataError if a split is empty or lacks a class.
     """
     planned: dict[str, list[PlannedPatch]] = {}
     for number, split in enumerate(SPLITS):
         rng = np.random.default_rng([seed, number])  # of its own: what is left of train does not change test
         if patch_level_validation and split == "val":
             continue
-        own = [roi for roi in rois if roi.split == split and (reduced is None or reduced.keeps(split, roi.group_id))]
+        own = [roi for roi in rois if roi.split == split]
         check_labels("regions", {split: np.zeros(len(own), int)}, n_classes=1)
         shared = patch_level_validation and split == "train"
         limit = limits["train"] + limits["val"] if shared else limits[split]
@@ -157,6 +158,8 @@ def plan_patches(
         wanted = balance(places.label, limit, rng, APPLICATIONS["intima"].n_classes)
         if split != "test":
             wanted = rng.permutation(wanted)
+        kept = np.array([reduced is None or reduced.keeps(split, roi.group_id) for roi in own])
+        wanted = wanted[kept[places.roi[wanted]]]
         if shared:
             n_val = round(VALIDATION_FRACTION * len(wanted))
             planned["val"] = _planned(own, places, wanted[:n_val])

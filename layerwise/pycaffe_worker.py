@@ -116,15 +116,15 @@ def maps(caffe, job):
 def operate(caffe, job):
     """Net surgery: the convolutional net with the weights of the patch net; of job the paths and `renamed` of `maps`.
 
-    Layers of equal names are copied by name. A fully connected weight (outputs, C * H * W) is, row by row, the kernel
-    (outputs, C, H, W) of the convolution that stands for it.
+    A fully connected weight (outputs, C * H * W) is, row by row, the kernel (outputs, C, H, W) of the convolution that
+    stands for it.
     """
     patch_net = caffe.Net(str(job["deploy"]), str(job["weights"]), caffe.TEST)
-    net = caffe.Net(str(job["convolutional"]), str(job["weights"]), caffe.TEST)
-    for connected, convolution in job["renamed"].items():
-        for number, source in enumerate(patch_net.params[connected]):
-            target = net.params[convolution][number].data
-            target[...] = source.data.reshape(target.shape)
+    net = caffe.Net(str(job["convolutional"]), caffe.TEST)
+    for layer, blobs in patch_net.params.items():
+        for number, blob in enumerate(blobs):
+            target = net.params[job["renamed"].get(layer, layer)][number].data
+            target[...] = blob.data.reshape(target.shape)
     return net
 
 

@@ -101,8 +101,12 @@ def test_every_class_has_as_many_patches_and_every_subject_one_split() -> None:
 def test_reduced_to_one_subject() -> None:
     reduced = reduce_training([(roi.split, roi.group_id, "") for roi in REGIONS], 0.05, 0, unit="subject")
     planned = plan_patches(REGIONS, LIMITS, 0, False, reduced)
-    assert len({patch.group_id for patch in planned["train"]}) == 1
-    assert planned["test"] == plan_patches(REGIONS, LIMITS, 0, False)["test"]
+    whole = plan_patches(REGIONS, LIMITS, 0, False)
+    (subject,) = {patch.group_id for patch in planned["train"]}
+    of_subject = {(p.source_id, p.spec, p.label) for p in whole["train"] if p.group_id == subject}
+    assert {(p.source_id, p.spec, p.label) for p in planned["train"]} == of_subject
+    assert len(planned["train"]) < len(whole["train"])
+    assert planned["test"] == whole["test"]
 
 
 def test_patch_level_validation_shares_subjects_but_no_patch() -> None:
