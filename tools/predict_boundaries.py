@@ -18,6 +18,7 @@ from data_prep.intima_maps import MapGrid, region_grid, region_pixels
 from data_prep.intima_rois import LINE_COLUMNS, PlannedRoi, line_rows, read_rois
 from eval.intima_segmentation import segment
 from layerwise.engine import Engine
+from layerwise.errors import DataError
 from layerwise.files import atomic_path, write_csv, write_text
 from layerwise.net_surgery import ConvolutionalNet, fully_convolutional
 from layerwise.nets import MEAN_BGR
@@ -79,12 +80,17 @@ def maps_job(
 
 
 def found_lines(roi: PlannedRoi, grid: MapGrid, maps: np.ndarray) -> list[dict[str, Any]]:
-    """Rows of boundaries.csv of one region, one per column of the experts' lines. maps: (3, H, W) of the grid."""
+    """Rows of boundaries.csv of one region, one per column of the experts' lines. maps: (3, H, W) of the grid.
+
+    DataError for a region that is too low.
+    """
     height, width = grid.shape
-    li, ma = (
-        grid.on_columns(line, roi.columns_px)
-        for line in segment(maps[LUMEN_INTIMA, :height, :width], maps[MEDIA_ADVENTITIA, :height, :width])
-    )
+    li_map, ma_map = maps[LUMEN_INTIMA, :height, :width], maps[MEDIA_ADVENTITIA, :height, :width]
+    try:
+        lines = segment(li_map, ma_map)
+    except ValueError as error:
+        raise DataError(f"{roi.roi_id}: {error}") from error
+    li, ma = (grid.on_columns(line, roi.columns_px) for line in lines)
     return list(line_rows(roi.roi_id, roi.columns_px, li, ma))
 
 
