@@ -119,16 +119,14 @@ def _read_dicom(path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
         if pixels.dtype != np.uint8:
             raise DataError(f"{path}: colour of {pixels.dtype}; expected 8 bits. Save it as PNG")
         return np.ascontiguousarray(pixels[..., :3]), ()
-    window = _number(reader, _CENTRE), _number(reader, _WIDTH)
+    # Where the largest value is meant to be black (MONOCHROME1), ITK has turned all values round, but not their window.
+    turned = reader.HasMetaDataKey(_PHOTOMETRIC) and reader.GetMetaData(_PHOTOMETRIC).strip() == "MONOCHROME1"
+    centre, width = _number(reader, _CENTRE), _number(reader, _WIDTH)
     rules: tuple[str, ...] = ()
-    if window[0] is not None and window[1] is not None and window[1] >= 1:
-        pixels = _window(pixels, window[0] - window[1] / 2, window[0] + window[1] / 2)
-        rules = ("window",)
+    if centre is not None and width is not None and width >= 1 and not turned:
+        pixels, rules = _window(pixels, centre - width / 2, centre + width / 2), ("window",)
     elif pixels.dtype != np.uint8:
-        pixels = _window(pixels, *_percentiles(path, pixels))
-        rules = ("deep",)
-    if reader.HasMetaDataKey(_PHOTOMETRIC) and reader.GetMetaData(_PHOTOMETRIC).strip() == "MONOCHROME1":
-        pixels = 255 - pixels  # here the largest value is meant to be black
+        pixels, rules = _window(pixels, *_percentiles(path, pixels)), ("deep",)
     return cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB), rules
 
 

@@ -33,10 +33,9 @@ def read_table(table: Path, wanted: tuple[str, ...]) -> Listing:
     stand beside them. DataError, with the line, for whatever cannot be understood.
     """
     rows = _rows(table)
-    labels = Counter(row["label"] for row in rows.values())
-    _check_labels(table, rows, wanted)
-    names = order_classes(tuple(labels), wanted, f"labels of {table}")
     items = [_item(table, line, row) for line, row in rows.items()]
+    names = order_classes(tuple({item.class_name: None for item in items}), wanted, f"labels of {table}")
+    _check_labels(items, names)
     check_groups(items, lambda _: "Fill in group_id, or leave it empty in every row.")
     return Listing("a table", names, tuple(_numbered(items)))
 
@@ -92,15 +91,14 @@ def _check_columns(table: Path, columns: list[str]) -> None:
         )
 
 
-def _check_labels(table: Path, rows: dict[int, Row], wanted: tuple[str, ...]) -> None:
-    for line, row in rows.items():
-        if not row["label"]:
-            raise DataError(f"{table}, line {line}: no label. Every row needs its class.")
-        if wanted and row["label"] not in wanted:
-            n = sum(other["label"] == row["label"] for other in rows.values())
+def _check_labels(items: list[Item], names: tuple[str, ...]) -> None:
+    labels = Counter(item.class_name for item in items)
+    for item in items:
+        if item.class_name not in names:
             raise DataError(
-                f"{table}, line {line}: label {row['label']!r}, which {n} of {len(rows)} rows have, is not in CLASSES. "
-                f"{nearest(row['label'], wanted)} Correct the label, add it to CLASSES, or take the rows out."
+                f"{item.origin}: label {item.class_name!r}, which {labels[item.class_name]} of {len(items)} rows have, "
+                f"is not in CLASSES. {nearest(item.class_name, names)} Correct the label, add it to CLASSES, or take "
+                "the rows out."
             )
 
 
@@ -108,6 +106,8 @@ def _item(table: Path, line: int, row: Row) -> Item:
     where = f"{table}, line {line}"
     if not row["path"]:
         raise DataError(f"{where}: no path. Every row names its image, relative to {table.parent}.")
+    if not row["label"]:
+        raise DataError(f"{where}: no label. Every row needs its class.")
     split = row.get(SPLIT, "").lower()
     if split not in _SPLITS:
         raise DataError(f"{where}: split {row[SPLIT]!r}; expected train, val, test or nothing (it is then drawn).")
