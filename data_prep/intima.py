@@ -48,7 +48,7 @@ SCALES = {
         # chosen: seconds, not minutes; only to see that everything runs.
         Scale("smoke", 0.4, 240, 90, 60),
         # chosen: patches of 259 pixels take 200 kB each; eight epochs of these take two cores some minutes.
-        Scale("demo", 0.48, 2_400, 450, 300),
+        Scale("demo", 0.48, 2_400, 240, 150),
         # Paper, section VI-D: 132 of 276 regions test; 200,000 patches, of which 20 % validate. chosen: the patches of
         # test regions, which the paper does not score: it maps whole regions. They give the ROC area of patches.
         Scale("paper", 0.48, _INTIMA.n_train_patches, _INTIMA.n_validation_patches, 30_000),

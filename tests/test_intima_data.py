@@ -26,7 +26,7 @@ from data_prep.lmdb_reader import read_datums
 from layerwise.errors import DataError, UsageError
 from layerwise.files import read_csv
 
-SIZE = 259  # of the patches of alexnet_half, whose middle 131 pixels are WINDOW_UM
+SIZE = 259  # of the patches of alexnet_half
 LIMITS = {"train": 90, "val": 30, "test": 60}
 
 
@@ -60,7 +60,7 @@ def test_a_patch_is_centred_on_the_place_it_is_of() -> None:
         i, j = np.mgrid[:SIZE, :SIZE]
         centre = (i * patch).sum() / patch.sum(), (j * patch).sum() / patch.sum()
         assert centre == pytest.approx((SIZE // 2, SIZE // 2), abs=0.6)
-        assert patch.sum() / 100 == pytest.approx((pixel_um / (WINDOW_UM / 131)) ** 2, rel=0.05)
+        assert patch.sum() / 100 == pytest.approx((pixel_um / (WINDOW_UM / SIZE)) ** 2, rel=0.05)
 
 
 def test_patches_reach_over_the_border_of_the_image_by_reflection() -> None:
@@ -187,7 +187,7 @@ def test_maps_cover_the_region_and_lead_back_to_the_image(prepared: Path) -> Non
     assert grid.rows_px[-1] >= roi.bottom_px - 1
     assert grid.columns_px[-1] >= roi.columns_px[-1]
     for places in (grid.rows_px, grid.columns_px):
-        assert np.diff(places) * roi.pixel_um == pytest.approx(4 * WINDOW_UM / 131)
+        assert np.diff(places) * roi.pixel_um == pytest.approx(4 * WINDOW_UM / SIZE)
     slanted = roi.top_px + 10 + 0.05 * (grid.columns_px - grid.columns_px[0])
     found = (slanted - grid.rows_px[0]) / (grid.rows_px[1] - grid.rows_px[0])
     back = grid.on_columns(found, roi.columns_px)
