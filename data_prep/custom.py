@@ -185,7 +185,7 @@ def _unused(made: dict[str, Any]) -> list[str]:
     found, used = made["index"]["counts"]["train"]["classes"], made["classes"]["train"]
     return [
         f"NOTE: {n} of {found[name]} training images of {name} are used: at most {sum(used.values())} patches, as many "
-        "of each class. --max-train-patches N, or SCALE=paper, takes more."
+        "of each class. SCALE=paper, or DATA_ARGS='--max-train-patches N', takes more."
         for name, n in used.items()
         if n < found[name]
     ]

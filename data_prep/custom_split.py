@@ -126,7 +126,7 @@ def _check_counts(
             raise DataError(
                 f"class {name!r} has {_some(n, unit)}, but {', '.join(needed)} each need one of their own. The classes "
                 f"have: {table}. Add images of further patients to that class; or, if it has two {unit}s, let train "
-                "and val share theirs with --patch-level-validation; or leave the class out with CLASSES."
+                "and val share theirs (make: DATA_ARGS=--patch-level-validation); or leave the class out with CLASSES."
             )
 
 
