@@ -105,6 +105,7 @@ def test_the_page_stands_alone_and_says_what_it_compares(made: tuple[Path, str])
     assert "Only 3 test subjects" in text
     assert "17.0 µm (LI) and 25.0 µm (MA) apart" in text
     assert "0.947" in text  # validation AUC
+    assert "whole training set" not in text
     assert "intima-media thickness, found minus expert: +40.0 um" in printed
     figures = sorted(path.name for path in (run / "figures").iterdir())
     assert figures == ["convergence.svg", "errors.svg", "thickness.svg"]
@@ -155,6 +156,14 @@ def test_run_that_was_not_traced_is_told_how(
     (run / "boundaries.csv").unlink()
     assert report(monkeypatch, run) == 1
     assert "python -m tools.predict" in capsys.readouterr().err
+
+
+def test_a_reduced_run_is_not_set_beside_the_paper_as_if_it_were_whole(tmp_path: Path) -> None:
+    run = make_regions_run(tmp_path)
+    write_json(run / "run.json", {**read_json(run / "run.json"), "fraction": 0.01})
+    reported(run)
+    assert "real ultrasound, whole training set" in page_of(run)
+    assert "1 % of the training set" in page_of(run)
 
 
 def test_one_region_of_one_subject_has_no_spread(tmp_path: Path) -> None:
