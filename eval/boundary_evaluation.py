@@ -18,7 +18,7 @@ from layerwise.errors import DataError
 
 ROI_COLUMNS = ("roi_id", "group_id", "split", "path", "pixel_um", "first_column_px", "columns", "top_px", "bottom_px")
 DATA_WRITER = "the data preparation (python -m data_prep.intima)"
-FOUND_BY = "the tracing of the test regions (python -m tools.predict)"
+FOUND_BY = "the tracing of the test regions (python -m tools.predict or tools.handcrafted)"
 LIMITS_SD = 1.96  # Bland and Altman's limits of agreement
 
 

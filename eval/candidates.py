@@ -167,7 +167,7 @@ def _check_hit(path: Path, key: str, row: Row, lesions: dict[str, Row]) -> None:
 
 def read_patch_scores(path: Path) -> PatchScores:
     """scores.csv of a run. DataError for a score outside [0, 1], a label other than 0 and 1, or a key twice."""
-    rows = read_table(path, SCORE_COLUMNS, "the scoring of the test split (python -m tools.predict)")
+    rows = read_table(path, SCORE_COLUMNS, "the scoring of the test split (tools.predict or tools.handcrafted)")
     if not rows:
         raise DataError(f"{path} has no row: no test patch was scored. Predict on the test split again.")
     index_by(path, rows, "key")

@@ -141,7 +141,7 @@ def roc_matches(label: np.ndarray, score: np.ndarray, group: np.ndarray) -> tupl
 
 def _read_scores(path: Path, truth: FrameTruth) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Frame index (M,), label (M,) and score (M,) of every crop of scores.csv."""
-    rows = read_table(path, SCORE_COLUMNS, "the prediction on the test split (python -m tools.predict)")
+    rows = read_table(path, SCORE_COLUMNS, "the scoring of the test split (tools.predict or tools.handcrafted)")
     if not rows:
         raise DataError(f"{path} has no row: no test patch was scored. Predict on the test split again.")
     index_by(path, rows, "key")
