@@ -64,7 +64,7 @@ class Sample:
 
 def yardstick_of(application: Application) -> Yardstick:
     if application.curve == "boundary":
-        return Yardstick(BOUNDARIES, "mean error of LI and MA", (0, 1), larger_is_better=False, digits=1, unit=" um")
+        return Yardstick(BOUNDARIES, "mean error of LI and MA", (0, 1), larger_is_better=False, digits=1, unit=" µm")
     rates = rates_of(application)[:-1] if application.curve == "froc" else application.compared_at
     unit = f"FP per {image_unit(application).name}" if application.curve == "froc" else "FPR"
     return Yardstick(tuple(f"at {rate:g} {unit}" for rate in rates), "mean sensitivity", tuple(range(len(rates))))

@@ -18,7 +18,7 @@ from eval.findings import METHOD, Finding, findings
 from eval.overall import overall
 from eval.paired import interval
 from eval.report_page import PHANTOM_WARNING, count
-from eval.results_table import main_table, missing_runs, provenance, reduced_table
+from eval.results_table import caution, main_table, missing_runs, provenance, reduced_table
 from eval.study import ApplicationStudy, Cell, read_study
 from layerwise.applications import APPLICATIONS
 from layerwise.errors import DataError, UsageError, exit_code_main
@@ -37,7 +37,11 @@ def as_markdown(
     parts.append(f"{METHOD} Intervals: 95 %, {count(REPLICATES)} redraws.")
     for study, found in zip(studies, answers, strict=True):
         title = study.application.title
-        parts += [f"### {study.application.name}: {title}", _sentence(provenance(study)), main_table(study)]
+        parts += [
+            f"### {study.application.name}: {title}",
+            _sentence(provenance(study)) + caution(study),
+            main_table(study),
+        ]
         if missing := missing_runs(study):
             parts.append(f"Missing: {', '.join(missing)}.")
         if reduced := reduced_table(study):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 
 from eval.paired import interval
-from eval.report_page import count, duration
+from eval.report_page import FEW_GROUPS, count, duration
 from eval.run_results import SCHEME_ORDER, RunResult
 from eval.study import ApplicationStudy, Cell
 
@@ -35,6 +35,14 @@ def provenance(study: ApplicationStudy) -> str:
     return "; ".join(parts)
 
 
+def caution(study: ApplicationStudy) -> str:
+    """Said of test splits of few groups; "" of others."""
+    n_groups = next(iter(study.cells.values())).sample.n_groups
+    if n_groups >= FEW_GROUPS:
+        return ""
+    return f" Only {n_groups} test {study.application.group_unit}s: such intervals tend to be too narrow."
+
+
 def main_table(study: ApplicationStudy) -> str:
     """A row for every scheme, run or not, the best by the headline in bold."""
     best = study.best(samples) if (samples := study.samples("")) else ""
@@ -58,7 +66,7 @@ def missing_runs(study: ApplicationStudy) -> list[str]:
 
 
 def _heads(study: ApplicationStudy, *first: str) -> tuple[str, ...]:
-    unit = study.yardstick.unit.replace("um", "µm")
+    unit = study.yardstick.unit
     columns = [f"{name}{',' if unit else ''}{unit}" for name in study.yardstick.columns]
     return (
         *first,
@@ -110,7 +118,7 @@ def _training(runs: Sequence[RunResult]) -> str:
         return seconds
     iterations = round(float(np.mean([record["iterations"] for record in counted])))
     epochs = np.mean([record["iterations"] / record["plan"]["iterations_per_epoch"] for record in counted])
-    return f"{seconds}, {epochs:.3g} epochs ({count(iterations)})"
+    return f"{seconds}, {epochs:.3g} epoch{'' if epochs == 1 else 's'} ({count(iterations)})"
 
 
 def _listed(values: Iterable[object]) -> str:

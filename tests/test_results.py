@@ -13,7 +13,7 @@ from eval.findings import findings
 from eval.measured import Sample, yardstick_of
 from eval.overall import overall
 from eval.results import BEGIN, END, main, put_between
-from eval.results_table import main_table, missing_runs, provenance, reduced_table
+from eval.results_table import caution, main_table, missing_runs, provenance, reduced_table
 from eval.run_results import RunResult
 from eval.study import ApplicationStudy, Cell, read_study
 from layerwise.applications import APPLICATIONS
@@ -83,8 +83,8 @@ def test_depths_that_hardly_differ_confirm_nothing() -> None:
 def test_of_errors_in_um_the_smallest_is_best() -> None:
     study = drawn_study("intima", {"finetune-fc8": 90.0, "finetune-conv5": 30.0, HANDCRAFTED: 95.0})
     found = texts(study)
-    assert found["depth"].startswith("Best depth: finetune-conv5, mean error of LI and MA 30.0 um.")
-    assert "finetune-conv5 is ahead of handcrafted by 65.0 um (65.0 to 65.0), significant." in found["handcrafted"]
+    assert found["depth"].startswith("Best depth: finetune-conv5, mean error of LI and MA 30.0 µm.")
+    assert "finetune-conv5 is ahead of handcrafted by 65.0 µm (65.0 to 65.0), significant." in found["handcrafted"]
     assert found["handcrafted"].endswith("This agrees.")
     assert "**finetune-conv5**" in main_table(study)
 
@@ -127,6 +127,7 @@ def test_a_row_has_intervals_and_what_the_training_took() -> None:
     assert row.endswith("| 4 min 32 s, 2 epochs (40) |")
     rival = main_table(study).splitlines()[-1]
     assert rival.startswith("| handcrafted | – | 0.800 |") and rival.endswith("| 4 min 32 s |")
+    assert caution(study) == " Only 7 test videos: such intervals tend to be too narrow."
     line = provenance(study)
     for part in (
         "**phantom** `phantom-seed0-demo`",
