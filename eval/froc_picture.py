@@ -11,6 +11,8 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from eval.figures import BLUE, ORANGE, STYLE, new_axes, svg_text
 
+APART = 1.04  # chosen: bars of two systems at one rate then stand side by side
+
 
 @matplotlib.rc_context(STYLE)
 def froc_picture(result: dict[str, Any]) -> str:
@@ -22,10 +24,12 @@ def froc_picture(result: dict[str, Any]) -> str:
     figure, axes = new_axes(f"{result['n_lesions']} lesions, {result['n_images']} images")
     rates = [float(rate) for rate in result["sensitivity_at"] if float(rate) > 0]
     low, high = (min(rates) / 2, max(rates) * 2) if rates else (0.01, 10.0)
-    _curve(axes, result, low, color=BLUE, marker="o", linestyle="-", label="a" if "b" in result else None)
     if "b" in result:
-        _curve(axes, result["b"], low, color=ORANGE, marker="s", linestyle="--", label="b")
+        _curve(axes, result, low, 1 / APART, color=BLUE, marker="o", linestyle="-", label="a")
+        _curve(axes, result["b"], low, APART, color=ORANGE, marker="s", linestyle="--", label="b")
         axes.legend(loc="lower right")
+    else:
+        _curve(axes, result, low, 1.0, color=BLUE, marker="o", linestyle="-", label=None)
     axes.set(xscale="log", xlim=(low, high), ylim=(0, 1.02))
     axes.set(xlabel="false positives per image", ylabel="sensitivity per lesion")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
@@ -34,8 +38,16 @@ def froc_picture(result: dict[str, Any]) -> str:
 
 
 def _curve(
-    axes: Axes, system: dict[str, Any], low: float, color: str, marker: str, linestyle: str, label: str | None
+    axes: Axes,
+    system: dict[str, Any],
+    low: float,
+    beside: float,
+    color: str,
+    marker: str,
+    linestyle: str,
+    label: str | None,
 ) -> None:
+    """beside: bars and marks stand at this times their rate."""
     left = low / 10  # outside the axis: rate 0 enters from there
     rate = np.array([point["fps_per_image"] for point in system["points"]])
     sensitivity = [point["sensitivity"] for point in system["points"]]
@@ -53,7 +65,8 @@ def _curve(
     for name, value in system["sensitivity_at"].items():
         if float(name) <= 0:
             continue
-        axes.plot(float(name), value, marker=marker, markersize=5, color=color, clip_on=False)
+        place = beside * float(name)
+        axes.plot(place, value, marker=marker, markersize=5, color=color, clip_on=False)
         if None not in bars.get(name, [None]):
             start, end = bars[name]
-            axes.vlines(float(name), start, end, color=color, linewidth=1.2, linestyle=linestyle)
+            axes.vlines(place, start, end, color=color, linewidth=1.2, linestyle=linestyle)

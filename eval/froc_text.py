@@ -17,7 +17,7 @@ def table(result: dict[str, Any]) -> str:
             lines += ["", *_system_lines(system, f"system {name}: " if "b" in result else "")]
     if "comparison" in result:
         lines += ["", *_comparison_lines(result["comparison"])]
-    return "\n".join(lines)
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def _system_lines(system: dict[str, Any], name: str) -> list[str]:
@@ -35,7 +35,7 @@ def _system_lines(system: dict[str, Any], name: str) -> list[str]:
     lines.append(f"{'sensitivity':>13}  fps / image  95 % (groups)")
     for value, rate in system["fps_per_image_at"].items():
         by_group = groups["fps_per_image_at"][value] if groups else None
-        lines.append(f"{value:>13}  {_number(rate):>11}  {_interval(by_group)}")
+        lines.append(f"{value:>13}  {_number(rate, none='never'):>11}  {_interval(by_group, none='never')}")
     for key, label in (("cpm", "CPM"), ("camelyon16", "Camelyon16")):
         lines.append(f"{label:>13}  {system[key]:11.3f}  {_interval(groups[key] if groups else None)}")
     for key, label in (("afroc", "AFROC"), ("wafroc", "wAFROC")):
@@ -68,9 +68,9 @@ def _comparison_lines(comparison: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _number(value: float | None, digits: int = 3) -> str:
-    return "-" if value is None else f"{value:.{digits}f}"
+def _number(value: float | None, digits: int = 3, none: str = "-") -> str:
+    return none if value is None else f"{value:.{digits}f}"
 
 
-def _interval(ends: Sequence[float | None] | None) -> str:
-    return f"{'-':^14}" if ends is None else f"{_number(ends[0])} .. {_number(ends[1]):<5}"
+def _interval(ends: Sequence[float | None] | None, none: str = "-") -> str:
+    return f"{'-':^14}" if ends is None else f"{_number(ends[0], none=none)} .. {_number(ends[1], none=none):<5}"

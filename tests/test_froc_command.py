@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import random
+import re
+import resource
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from eval.froc_command import main
@@ -233,3 +236,41 @@ def test_image_that_is_not_listed_is_refused(run, tmp_path):
     code, _, printed = run(images=str(images))
     assert code == 1
     assert "lesions.csv, row 3 (line 4), column image_id: 'i3' is not in the table of images" in printed
+
+
+def test_example_of_the_documentation_prints_what_it_says(tmp_path):
+    page = (ROOT / "docs" / "evaluate_your_own.md").read_text(encoding="utf-8")
+    found = re.search(r"## A detector: FROC.*?```sh\n(.*?)```.*?```\n(.*?)```", page, flags=re.DOTALL)
+    assert found is not None
+    commands = found[1].replace("/tmp/", f"{tmp_path}/").replace(".venv/bin/python", sys.executable)
+    done = subprocess.run(["bash", "-ec", commands], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr, done.stdout) == (0, "", found[2])
+    assert (
+        json.loads((tmp_path / "froc.json").read_text())["comparison"]["sensitivity_at"]["0.125"]["difference"] == 0.4
+    )
+    assert (tmp_path / "froc.svg").read_text().count("<svg") == 1
+
+
+@pytest.mark.slow
+def test_a_million_candidates_need_less_than_a_gigabyte(tmp_path):
+    draw = np.random.default_rng(0)
+    n, n_images, n_lesions = 1_000_000, 20_000, 8_000
+    home = draw.integers(0, n_images, n_lesions)
+    lesion = np.where(draw.random(n) < 0.05, draw.integers(0, n_lesions, n), -1)
+    image = np.where(lesion >= 0, home[lesion], draw.integers(0, n_images, n))
+    score = draw.permutation(n) / n + 0.2 * (lesion >= 0)
+    with (tmp_path / "c.csv").open("w") as table:
+        table.write(HEADER + "\n")
+        for row in range(n):
+            name = f"l{lesion[row]}" if lesion[row] >= 0 else ""
+            table.write(f"c{row},i{image[row]},g{image[row] % 500},{float(score[row])!r},{name}\n")
+    rows = "".join(f"l{row},i{place},g{place % 500}\n" for row, place in enumerate(home))
+    (tmp_path / "l.csv").write_text("lesion_id,image_id,group_id\n" + rows)
+    command = [sys.executable, "-m", "eval.froc", "c.csv", "l.csv", "--images", str(n_images), "--json", "o.json"]
+    subprocess.run(command, cwd=tmp_path, check=True, env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin"})
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 1e6  # kilobytes
+    result = json.loads((tmp_path / "o.json").read_text())
+    assert len(result["points"]) == len(np.unique(score))
+    found, false = len(np.unique(lesion[lesion >= 0])), int(np.count_nonzero(lesion < 0))
+    last = result["points"][-1]
+    assert (last["sensitivity"], last["fps_per_image"]) == (found / n_lesions, false / n_images)
