@@ -49,11 +49,14 @@ def test_the_rival_needs_no_engine(tmp_path: Path) -> None:
     assert report[:3] == ("eval.report", "frames", HANDCRAFTED)
 
 
-def test_reduced_sets_get_twice_the_epochs_unless_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("fraction", "epochs"), [(0.5, "16"), (0.25, "32"), (0.01, "60")])
+def test_a_reduced_set_gets_the_updates_of_the_whole_one_up_to_a_limit(
+    tmp_path: Path, fraction: float, epochs: str
+) -> None:
     whole, _, _ = choice(tmp_path).commands(Job("polyp", "finetune-fc8"))
-    reduced, _, _ = choice(tmp_path).commands(Job("polyp", "finetune-fc8", 0.5))
+    reduced, _, _ = choice(tmp_path).commands(Job("polyp", "finetune-fc8", fraction))
     assert "--epochs" not in whole
-    assert reduced[reduced.index("--epochs") + 1] == "16"
+    assert reduced[reduced.index("--epochs") + 1] == reduced[reduced.index("--patience") + 1] == epochs
 
 
 def test_an_interrupted_run_is_resumed(tmp_path: Path) -> None:
