@@ -16,9 +16,7 @@ import pytest
 from recaffe.proto import caffe_pb2
 
 from data_prep import custom, custom_patches
-from data_prep.custom_index import IndexedItem, read_index
-from data_prep.custom_patches import SCALES, WHOLE_TRANSFORMS, plan_patches, transforms_of
-from data_prep.fractions import Fraction
+from data_prep.custom_index import read_index
 from data_prep.patches import extract
 from eval.roc import auc
 from layerwise.applications import CUSTOM, get_application
@@ -136,22 +134,6 @@ def test_a_rare_class_gives_more_patches_of_each_image_and_val_and_test_stay_as_
         assert counts["well"] > counts["sick"] > 0
 
 
-def test_a_whole_image_is_seen_to_its_edges() -> None:
-    image = np.zeros((40, 80, 3), np.uint8)
-    image[0], image[-1], image[:, 0], image[:, -1] = 50, 100, 150, 200
-    patch = extract(image, (0.0, 0.0, 80.0, 40.0), WHOLE_TRANSFORMS[0], 80)
-    np.testing.assert_array_equal(patch[20:60], image)
-    np.testing.assert_array_equal(patch[19], image[1])  # continued by reflection
-
-
-def test_upright_images_are_only_mirrored_left_to_right() -> None:
-    item = IndexedItem("i", Path("i.png"), "g", "train", 0, (0.0, 0.0, 9.0, 9.0), is_box=False)
-    assert {way.dihedral for way in transforms_of(item, 20, 0, upright=True)} == {0, 4}
-    free = transforms_of(item, 80, 0, upright=False)
-    assert {way.dihedral for way in free} == set(range(8))
-    assert len(set(free)) == 80 and free[0] == PatchTransform() and free[:9] == transforms_of(item, 9, 0, upright=False)
-
-
 def test_an_image_with_several_boxes_is_decoded_once(
     boxes: tuple[Path, Path, dict[str, Any]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -233,13 +215,6 @@ def test_nothing_is_done_twice_and_other_classes_are_done_anew(tmp_path: Path) -
     assert (folder / "manifest.json").stat().st_mtime_ns == before
     _, made = prepare(tmp_path, options(root, "--classes", "b,a"))
     assert made["class_names"] == ["b", "a"]
-
-
-def test_a_split_without_images_of_a_class_is_refused_when_planned() -> None:
-    items = [IndexedItem(f"{k}", Path("x"), f"{k}", "train", k % 2, (0.0, 0.0, 9.0, 9.0), False) for k in range(4)]
-    whole = Fraction(1.0, "group", frozenset(("train", item.group_id) for item in items))
-    with pytest.raises(DataError, match="the val split has 0 images"):
-        plan_patches(items, ("a", "b"), SCALES["smoke"], 0, upright=False, patch_level_validation=False, reduced=whole)
 
 
 @pytest.mark.parametrize(
