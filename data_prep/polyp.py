@@ -32,7 +32,11 @@ _HERE = Path(__file__).parent
 # What decides the content of each stage; a change of these files makes the stage be done again.
 _PHANTOM_CODE = (_HERE / "polyp_phantom",)
 _CANDIDATE_CODE = tuple(
-    _HERE / name for name in ("polyp_readers", "polyp_detector", "polyp_candidates.py", "hit_criterion.py", "splits.py")
+    _HERE / name
+    for name in (
+        *("polyp_readers", "polyp_detector", "polyp_proposals.py", "polyp_candidates.py"),
+        *("hit_criterion.py", "splits.py"),
+    )
 )
 _PATCH_CODE = (*stages.PATCH_CODE, _HERE / "polyp_patches.py", _HERE / "patches.py")
 

@@ -1,16 +1,23 @@
-"""The candidate detector: proposals by vote, pruned by a small classifier that is fitted once, on training videos."""
+"""The candidate detector: classified edges, proposals by their vote, pruned by a small classifier.
+
+All that is fitted is fitted once, on training videos: first the edges' classifiers, then the proposals' one.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from data_prep.polyp_detector import voting
+from data_prep.polyp_detector.edge_classifier import EdgeClassifiers, EdgeSample, sample_edges
+from data_prep.polyp_detector.edges import find_edges, is_polyp_edge
 from data_prep.polyp_detector.features import FEATURES, describe
+from data_prep.polyp_detector.working_image import WORKING_SIDE_PX, prepare
 from layerwise.errors import DataError
 
 # chosen: the paper's detector is described as sensitive rather than specific; several candidates per frame leave the
@@ -18,7 +25,7 @@ from layerwise.errors import DataError
 CANDIDATES_PER_FRAME = 7.5
 MAX_CANDIDATES_PER_FRAME = 8
 # chosen: an eighth of the frame, in working pixels; smaller boxes grow to it, for the CNN to see where they lie.
-MIN_BOX_PX = voting.WORKING_SIDE_PX / 8
+MIN_BOX_PX = WORKING_SIDE_PX / 8
 # chosen: of two boxes that share this much of the smaller one, and whose areas differ less than by this factor, the
 # better stays: part of a polyp is no second find, but a small polyp may lie within the box of a fold.
 MAX_SHARED, SIMILAR_AREA = 0.5, 10.0
@@ -35,10 +42,20 @@ class Proposed:
     features: np.ndarray
 
 
-def propose(image_rgb: np.ndarray) -> Proposed:
-    """Proposals of a (H, W, 3) uint8 frame, before the classifier: many, and nearly every polyp among them."""
-    image = voting.prepare(image_rgb)
-    boxes, features = describe(image, voting.propose(image))
+def sample(image_rgb: np.ndarray, mask: np.ndarray, group_id: str, n_frames: int) -> EdgeSample:
+    """What a training frame, one of n_frames, gives the edges' classifiers. mask: (H, W), above 0 on lesions."""
+    image = prepare(image_rgb)
+    edges = find_edges(image)
+    return sample_edges(edges, is_polyp_edge(edges, mask, image.usable.shape), group_id, n_frames)
+
+
+def propose(image_rgb: np.ndarray, classifiers: EdgeClassifiers, group_id: str) -> Proposed:
+    """Proposals of a (H, W, 3) uint8 frame, before their classifier: many, and nearly every polyp among them."""
+    image = prepare(image_rgb)
+    edges = find_edges(image)
+    probability = classifiers.probability(edges, group_id)
+    field = voting.edge_field(image.usable.shape, edges, probability)
+    boxes, features = describe(image, field, voting.propose(image, edges, probability))
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2
     halves = np.maximum(boxes[:, 2:] - boxes[:, :2], MIN_BOX_PX) / 2
     return Proposed(np.hstack([centres - halves, centres + halves]) / np.float32(image.scale), features)
@@ -46,12 +63,14 @@ def propose(image_rgb: np.ndarray) -> Proposed:
 
 @dataclass(frozen=True)
 class Detector:
-    """The classifier and its cut. All that decides which proposals become Candidates is in these fields.
+    """The proposals' classifier and its cut. All that decides which proposals become Candidates is in these fields.
 
-    centre, spread: (F,) of the features; weights: (F + F (F + 1) / 2,) on the standardised features and their
-    products; intercept; threshold: on the score in [0, 1].
+    edges: the record of the edges' classifiers, by which the proposals were made. centre, spread: (F,) of the features;
+    weights: (F + F (F + 1) / 2,) on the standardised features and their products; intercept; threshold: on the score
+    in [0, 1].
     """
 
+    edges: Mapping[str, Any]
     centre: tuple[float, ...]
     spread: tuple[float, ...]
     weights: tuple[float, ...]
@@ -73,7 +92,7 @@ class Detector:
         """Every number the detector depends on, fitted or chosen, as plain values."""
         return {
             "features": FEATURES,
-            "working_side_px": voting.WORKING_SIDE_PX,
+            "working_side_px": WORKING_SIDE_PX,
             "radii_px": voting.RADII_PX,
             "n_sectors": voting.N_SECTORS,
             "max_candidates_per_frame": MAX_CANDIDATES_PER_FRAME,
@@ -103,11 +122,12 @@ def suppress(boxes_xyxy_px: np.ndarray, scores: np.ndarray, threshold: float) ->
     return np.array(kept, np.int64)
 
 
-def fit_detector(frames: list[Proposed], hit_lesion_ids: list[tuple[str, ...]]) -> Detector:
-    """Fit the classifier on the proposals of the training frames, and its threshold to CANDIDATES_PER_FRAME on them.
+def fit_detector(frames: list[Proposed], hit_lesion_ids: list[tuple[str, ...]], edges: Mapping[str, Any]) -> Detector:
+    """Fit the proposals' classifier on training frames, and its threshold to CANDIDATES_PER_FRAME on them.
 
     hit_lesion_ids: per frame and proposal the lesion it shows, or "". Every lesion weighs the same, however many of the
-    proposals hit it, and all lesions together as much as the rest. DataError if no proposal hits or all do.
+    proposals hit it, and all lesions together as much as the rest. edges: the record of the edges' classifiers.
+    DataError if no proposal hits or all do.
     """
     from sklearn.linear_model import LogisticRegression  # heavy, and only the fitting process needs it
 
@@ -130,7 +150,7 @@ def fit_detector(frames: list[Proposed], hit_lesion_ids: list[tuple[str, ...]]) 
     spread = _rounded(features.std(0) + 1e-3)
     model = LogisticRegression(C=_C, solver="newton-cholesky", tol=1e-8)
     model.fit(_expand(features, centre, spread), labels, sample_weight=weights)
-    every = Detector(centre, spread, _rounded(model.coef_[0]), _rounded(np.atleast_1d(model.intercept_))[0], 0.0)
+    every = Detector(edges, centre, spread, _rounded(model.coef_[0]), _rounded(np.atleast_1d(model.intercept_))[0], 0.0)
     scores = np.sort(np.concatenate([every.select(frame)[1] for frame in frames]))[::-1]
     wanted = min(int(CANDIDATES_PER_FRAME * len(frames)), len(scores))
     return replace(every, threshold=float(scores[wanted - 1]))

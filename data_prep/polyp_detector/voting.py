@@ -1,8 +1,9 @@
 """Where a frame shows something round: edges vote for the centre of the curve that they may be a part of.
 
-The spirit of the paper's candidate generator (Tajbakhsh et al., TMI 2015, "shape and context": edges, then voting for
-the centres of closed curved boundaries), built from a fast radial vote; the original was not released. Places that
-stand out from their surroundings without a closed outline are added, for flat and for half-hidden polyps.
+The spirit of the paper's candidate generator (Tajbakhsh et al., TMI 2016, "shape and context": edges, their
+classification, then voting for the centres of closed convex boundaries), built from a fast radial vote; the original
+was not released. Places that stand out from their surroundings without a closed outline are added, for flat and for
+half-hidden polyps.
 """
 
 from __future__ import annotations
@@ -12,73 +13,18 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-# All lengths are pixels of the working image, whose shorter side is WORKING_SIDE_PX whatever the endoscope delivers.
-# chosen: two thirds of CVC's 384x288; smaller loses the smallest polyps, full size doubles the time.
-WORKING_SIDE_PX = 192
+from data_prep.polyp_detector.edges import Edges
+from data_prep.polyp_detector.working_image import WorkingImage
 
 # chosen: polyps of public sets span 4 to 70 % of the shorter side; the radii follow in steps of 1.4.
 RADII_PX = (4.5, 6.3, 8.8, 12.3, 17.3, 24.2, 33.9, 47.4)
 N_SECTORS = 8
 _CELL_PX = 2  # side of an accumulator cell
 _MAX_VOTED, _MAX_CONTRASTED = 60, 90  # proposals per frame of each kind, before the classifier
-
-_DARK_RGB = 24  # brightest channel below this: the black surround of the picture
-_GLARE_RGB = 225  # darkest channel above this: specular highlight
-_DARK_OFFSET = 24.0  # added before logarithms: below this, grey values are noise
-
-
-@dataclass(frozen=True)
-class WorkingImage:
-    """A frame prepared for voting and features; (h, w) float32 planes, shorter side WORKING_SIDE_PX.
-
-    planes: (h, w, 3), logarithms of lightness, of red to green, and of green to blue: light that falls off with
-    distance multiplies all channels and leaves the last two alone. gradient_x, gradient_y: of the stronger of the
-    lightness and redness edges, relative to the edges around. usable: False on and beside the black surround and
-    glare. scale: working px per frame px.
-    """
-
-    planes: np.ndarray
-    gradient_x: np.ndarray
-    gradient_y: np.ndarray
-    glare: np.ndarray
-    usable: np.ndarray
-    scale: float
-
-
-def prepare(image_rgb: np.ndarray) -> WorkingImage:
-    """image_rgb: (H, W, 3) uint8."""
-    height, width = image_rgb.shape[:2]
-    scale = WORKING_SIDE_PX / min(height, width)
-    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    small = cv2.resize(image_rgb, (round(width * scale), round(height * scale)), interpolation=interpolation)
-    glare = (small.min(2) > _GLARE_RGB).astype(np.uint8)
-    hidden = cv2.dilate(np.maximum(1 - _view(small), glare), np.ones((5, 5), np.uint8))
-    usable = hidden == 0
-    logs = np.log(cv2.GaussianBlur(small, (0, 0), 1.0).astype(np.float32) + _DARK_OFFSET)
-    planes = np.dstack([logs.mean(2), logs[..., 0] - logs[..., 1], logs[..., 1] - logs[..., 2]])
-    (lx, ly), (ax, ay) = _gradient(planes[..., 0]), _gradient(2 * planes[..., 1])  # chosen: redness varies less
-    lightness, redness = cv2.magnitude(lx, ly), cv2.magnitude(ax, ay)
-    redder = redness > lightness
-    gx, gy = np.where(redder, ax, lx) * usable, np.where(redder, ay, ly) * usable
-    window = (WORKING_SIDE_PX // 4, WORKING_SIDE_PX // 4)
-    # chosen: a change of 1 % per px is an edge anywhere. (The running sums of a blur can end just below zero.)
-    around = np.sqrt(np.maximum(cv2.blur(gx * gx + gy * gy, window), 0)) + 0.01
-    return WorkingImage(planes, gx / around, gy / around, glare.astype(np.float32), usable, scale)
-
-
-def _view(small_rgb: np.ndarray) -> np.ndarray:
-    """(h, w) uint8, 1 in the endoscope's view: the hull of the largest bright part, so not text beside it."""
-    bright = cv2.erode((small_rgb.max(2) >= _DARK_RGB).astype(np.uint8), np.ones((3, 3), np.uint8))
-    outlines, _ = cv2.findContours(bright, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    view = np.zeros_like(bright)
-    if outlines:
-        cv2.fillConvexPoly(view, cv2.convexHull(max(outlines, key=cv2.contourArea)), (1,))
-    return view
-
-
-def _gradient(plane: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    plane = np.ascontiguousarray(plane)
-    return cv2.Sobel(plane, cv2.CV_32F, 1, 0, scale=1 / 8), cv2.Sobel(plane, cv2.CV_32F, 0, 1, scale=1 / 8)
+# chosen: edges that are less likely a polyp's do not vote.
+LEAST_PROBABILITY = 0.2
+_FULL = 0.5  # chosen: an outline of edges of this mean probability, each one pixel wide, has all of its votes
+_FIELD_SIGMA_PX = 2.0
 
 
 @dataclass(frozen=True)
@@ -96,14 +42,14 @@ class Proposals:
     contrast: np.ndarray
 
 
-def propose(image: WorkingImage) -> Proposals:
+def propose(image: WorkingImage, edges: Edges, probability: np.ndarray) -> Proposals:
     """The peaks, over place and radius, of the vote and of the contrast; at most _MAX_VOTED and _MAX_CONTRASTED.
 
-    An edge pixel votes, with its relative strength, for the point that lies one radius up its gradient: a polyp
-    bulges towards the light and is redder than the wall. The votes of each eighth of the compass are capped before
-    they are added, so a fold (two opposite eighths) cannot outvote a weak but closed outline.
+    An edge votes, with the probability that it is a polyp's, for the point that lies one radius inward of it. The votes
+    of each eighth of the compass are capped before they are added, so a fold (two opposite eighths) cannot outvote a
+    weak but closed outline. probability: (N,) of the edges.
     """
-    vote, weakest = _votes(image)
+    vote, weakest = _votes(image.usable.shape, edges, probability)
     contrast = _contrast(image)
     usable = cv2.resize(image.usable.astype(np.uint8), vote.shape[:0:-1], interpolation=cv2.INTER_NEAREST) > 0
     vote, contrast = vote * usable, contrast * usable
@@ -118,28 +64,36 @@ def propose(image: WorkingImage) -> Proposals:
     )
 
 
-def _votes(image: WorkingImage) -> tuple[np.ndarray, np.ndarray]:
+def edge_field(shape: tuple[int, int], edges: Edges, probability: np.ndarray) -> np.ndarray:
+    """(h, w, 3) float32: the x and y parts of the edges' inward directions, and 1, times their probability, spread.
+
+    A long straight edge of probability 1 gives a length of 1 on itself, however many of its pixels are in `edges`.
+    """
+    columns, rows = edges.xy_px.astype(np.int64).T
+    field = np.zeros((*shape, 3), np.float32)
+    np.add.at(field, (rows, columns), np.column_stack([edges.inward, np.ones_like(probability)]) * probability[:, None])
+    full = np.float32(np.sqrt(2 * np.pi) * _FIELD_SIGMA_PX / edges.share)
+    return cv2.GaussianBlur(field, (0, 0), _FIELD_SIGMA_PX) * full
+
+
+def _votes(shape: tuple[int, int], edges: Edges, probability: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean share of the compass, and its third weakest eighth, per radius and cell: (radii, rows, columns)."""
-    height, width = image.gradient_x.shape
-    n_rows, n_columns = height // _CELL_PX, width // _CELL_PX
-    strength = cv2.magnitude(image.gradient_x, image.gradient_y)
-    rows, columns = np.nonzero(strength > 0.5)  # chosen: half the root mean square of the edges around
-    strength = strength[rows, columns]
-    weight = np.minimum(strength, 3.0)
-    unit_x, unit_y = image.gradient_x[rows, columns] / strength, image.gradient_y[rows, columns] / strength
-    sector = ((np.arctan2(unit_y, unit_x) / (2 * np.pi) + 1) * N_SECTORS).astype(np.int64) % N_SECTORS
+    n_rows, n_columns = shape[0] // _CELL_PX, shape[1] // _CELL_PX
+    voting = probability > LEAST_PROBABILITY
+    place, inward, weight = edges.xy_px[voting], edges.inward[voting], probability[voting]
+    sector = ((np.arctan2(inward[:, 1], inward[:, 0]) / (2 * np.pi) + 1) * N_SECTORS).astype(np.int64) % N_SECTORS
     means, weakest = [], []
     for radius in RADII_PX:
-        x = ((columns + radius * unit_x) / _CELL_PX).astype(np.int64)
-        y = ((rows + radius * unit_y) / _CELL_PX).astype(np.int64)
-        inside = (x >= 0) & (y >= 0) & (x < n_columns) & (y < n_rows)
-        flat = (y[inside] * n_columns + x[inside]) * N_SECTORS + sector[inside]
+        cell = (place + radius * inward) / _CELL_PX
+        inside = (cell >= 0).all(1) & (cell < (n_columns, n_rows)).all(1)
+        x, y = cell[inside].astype(np.int64).T
+        flat = (y * n_columns + x) * N_SECTORS + sector[inside]
         votes = np.bincount(flat, weight[inside], n_rows * n_columns * N_SECTORS).astype(np.float32)
         # chosen: polyps are not circles; votes within half a radius of each other count together.
         window = (_odd(0.6 * radius / _CELL_PX),) * 2
         softened = cv2.blur(cv2.blur(votes.reshape(n_rows, n_columns, N_SECTORS), window), window)
-        # What an eighth of a circle of edges of relative strength 1, two pixels wide, leaves at its own centre.
-        full = 2 * (2 * np.pi * radius / N_SECTORS) / window[0] ** 2
+        # What an eighth of a circle of such edges leaves at its own centre.
+        full = edges.share * _FULL * (2 * np.pi * radius / N_SECTORS) / window[0] ** 2
         shares = np.sort(np.minimum(softened / full, 1.0), axis=2)
         means.append(shares.mean(2))
         weakest.append(shares[..., 2])
