@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import itertools
+import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from data_prep.embolism_candidates import ExaminedVolume, examine
 from data_prep.embolism_detector import Proposed, fit_detector, propose
 from data_prep.embolism_detector.axis import gradient_per_mm, vessel_axis
 from data_prep.embolism_detector.detector import APART_MM
 from data_prep.embolism_detector.toboggan import toboggan
 from data_prep.embolism_hits import HIT_MM, find_emboli, hit_emboli
-from data_prep.embolism_readers import Volume
+from data_prep.embolism_readers import Volume, find_reader
 from layerwise.errors import DataError
-from tests.drawn_ct import BLOOD, CLOT, SHAPE, SPACING, ball, cylinder, draw_case, empty_chest
+from tests.drawn_ct import BLOOD, CLOT, SHAPE, SPACING, ball, cylinder, draw_case, empty_chest, put_case
 
 
 def slide(height: np.ndarray, inside: np.ndarray) -> np.ndarray:
@@ -139,3 +142,18 @@ def test_a_rule_cannot_be_fitted_without_hits() -> None:
     one, hits = made_up(np.random.default_rng(4), 0)
     with pytest.raises(DataError, match=r"300 dark spots .* 0 lie in an embolus"):
         fit_detector([one], [hits])
+
+
+def test_what_is_kept_of_a_volume_does_not_grow_with_its_voxels(tmp_path: Path) -> None:
+    """So memory does not depend on how many volumes a set has: only proposals and outlines' middles stay."""
+    hu, mask = draw_case(np.random.default_rng(7), 2)
+    fine = [np.repeat(np.repeat(values, 2, axis=1), 2, axis=2) for values in (hu, mask)]
+    sizes = []
+    for name, values in (("001", (hu, mask)), ("002", fine)):
+        put_case(tmp_path / name, name, *values)
+        (ref,) = find_reader(tmp_path / name).index(tmp_path / name)
+        examined = examine(ref)
+        assert isinstance(examined, ExaminedVolume)
+        proposals = max(len(examined.proposed.points), 1)
+        sizes.append(len(pickle.dumps(examined)) / proposals)
+    assert sizes[1] < 1.5 * sizes[0] < 1000
