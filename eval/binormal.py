@@ -21,6 +21,7 @@ MAX_STEPS = 200
 DECREMENT = 1e-9  # the log-likelihood that a further step could still gain, about
 # chosen: a and b outside are the run-away of a fit without a maximum, not a curve.
 LARGEST_A, SMALLEST_B, LARGEST_B = 15.0, 0.02, 50.0
+SMALLEST_PROBABILITY = 1e-140  # of a category; its square still has an inverse
 
 
 class NoFit(DataError):  # noqa: N818  it names what there is not
@@ -75,9 +76,14 @@ def _maximum(negative: np.ndarray, positive: np.ndarray) -> Binormal:
     """Fisher scoring with halved steps, from the line through the smoothed empirical points."""
     parameters = _start(negative, positive)
     value = _log_likelihood(parameters, negative, positive)
+    if value == -np.inf:
+        raise NoFit("the two classes are too far from a binormal curve to begin with")
     for _ in range(MAX_STEPS):
         gradient, information = _derivatives(parameters, negative, positive, observed=False)
-        step = np.linalg.solve(information, gradient)
+        try:
+            step = np.linalg.solve(information, gradient)
+        except np.linalg.LinAlgError:
+            raise NoFit("the likelihood does not depend on all of a, b and the categories") from None
         if gradient @ step < DECREMENT:
             break
         size = 1.0
@@ -110,12 +116,12 @@ def _start(negative: np.ndarray, positive: np.ndarray) -> np.ndarray:
 
 
 def _log_likelihood(parameters: np.ndarray, negative: np.ndarray, positive: np.ndarray) -> float:
-    """-inf outside the model: boundaries out of order, b not positive, or a category with counts but no probability."""
+    """-inf outside the model: boundaries out of order, b not positive, or a category without probability."""
     a, b, cuts = parameters[0], parameters[1], parameters[2:]
     if b <= 0 or np.any(np.diff(cuts) <= 0):
         return -np.inf
     p, q = _between(cuts), _between(b * cuts - a)
-    if np.any(p <= 0) or np.any(q <= 0):
+    if min(p.min(), q.min()) < SMALLEST_PROBABILITY:
         return -np.inf
     return float(negative @ np.log(p) + positive @ np.log(q))
 

@@ -89,6 +89,8 @@ def test_many_scores_give_back_the_model():
         ([1], [1, 2], "two of each"),
         ([1, 1, 1], [1, 1], "fewer than three categories"),
         ([1, 1, 2], [1, 2, 2], "fewer than three categories"),
+        ([0, 1, 2, 2], [2, 3, 3, 3, 3, 3, 3, 5, 7], "runs away|does not depend"),
+        ([0, 0, 0, 1, 1, 2, 2], [-1, 0, 0, 0, 0, 2, 2], "runs away"),
     ],
 )
 def test_scores_that_determine_no_curve_are_refused_with_the_reason(negative, positive, reason):
