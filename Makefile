@@ -9,7 +9,7 @@ RUN := $(VENV)/bin/python -m
 export OMP_WAIT_POLICY ?= PASSIVE
 
 # Knobs: each is passed on as an option, and only if it is set.
-# ENGINE DATA WEIGHTS NET SEED EPOCHS BATCH SCALE DATA_SEED FRACTION; RESUME=1 goes on with a run, RESTART=1 begins it again.
+# ENGINE DATA CLASSES WEIGHTS NET SEED EPOCHS BATCH SCALE DATA_SEED FRACTION; RESUME=1 goes on with a run, RESTART=1 begins it again.
 # $(call option,--name,VARIABLE)
 option = $(if $($(2)),$(1) '$($(2))')
 DATA_OPTIONS = $(call option,--data,DATA) $(call option,--scale,SCALE)
@@ -21,15 +21,17 @@ TRAIN_OPTIONS = $(RUN_OPTIONS) $(DATA_OPTIONS) $(call option,--data-seed,DATA_SE
 SCHEMES := finetune-fc8 finetune-fc7 finetune-fc6 \
     finetune-conv5 finetune-conv4 finetune-conv3 finetune-conv2 finetune-conv1 \
     scratch-gaussian scratch-xavier scratch-msra
-BUILT := polyp frames
-NOT_YET := embolism intima
-EXPERIMENTS := $(foreach application,$(BUILT),$(addprefix $(application)-,$(SCHEMES)))
+APPLICATIONS := polyp embolism frames intima
+# `handcrafted` is the rival without a net; `custom` is whatever the user's own images are.
+EXPERIMENTS := $(foreach application,$(APPLICATIONS),$(addprefix $(application)-,$(SCHEMES) handcrafted))
+CUSTOM := $(addprefix custom-,$(SCHEMES))
 IMAGES := caffe-cpu caffe-gpu recaffe
 
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup test lint caffe models source-weights prototxt bench bench-gpu conformance clean distclean $(EXPERIMENTS) $(IMAGES:%=docker-%)
+.PHONY: help setup test test-slow lint caffe models source-weights prototxt bench bench-data bench-maps bench-eval bench-gpu conformance results \
+    clean distclean $(EXPERIMENTS) $(CUSTOM) $(IMAGES:%=docker-%)
 
 help: ## this list
 	@echo 'make <target> [KNOB=value ...]'
@@ -38,6 +40,8 @@ help: ## this list
 	@echo
 	@echo 'One whole experiment, from raw images to curve and report:'
 	@printf '  %s\n' $(EXPERIMENTS)
+	@echo 'The same for your own labelled images (docs/your_own_data.md): DATA=folder [CLASSES=benign,malignant]'
+	@printf '  %s\n' $(CUSTOM)
 	@echo 'Images with everything in them (docs/docker.md):'
 	@printf '  %s\n' $(IMAGES:%=docker-%)
 	@echo
@@ -46,7 +50,7 @@ help: ## this list
 	@echo '  DATA=/path             your own images instead of the phantom'
 	@echo '  WEIGHTS=bvlc_alexnet   source weights by name, or the path of a .caffemodel;  NET=alexnet|alexnet_half'
 	@echo '  SEED=0  EPOCHS=5  BATCH=64  and of the data set  DATA_SEED=0, of the phantom  SCALE=smoke|demo|paper'
-	@echo '  FRACTION=0.25          of the training set (polyp: of its videos; frames: of its frames), nested'
+	@echo '  FRACTION=0.25          of the training set (its videos, emboli, frames or subjects), nested'
 	@echo '  RESUME=1               go on with an interrupted run;  RESTART=1 begins it again and keeps the old folder'
 	@echo 'Knobs of the set-up: PYTHON=python3.12  VENV=.venv  PIP_ARGS="--extra-index-url ..."  TEST_ARGS="-k name"  DOCKER=podman  DOCKER_ARGS='
 
@@ -70,6 +74,9 @@ $(SETUP_STAMP): requirements.lock requirements-dev.lock recaffe/pyproject.toml
 test: setup ## everything that can be checked without a GPU; comparisons with real Caffe need `make caffe`
 	OMP_NUM_THREADS=1 $(RUN) pytest -n auto --dist loadfile -m 'not slow' $(TEST_ARGS)
 
+test-slow: setup ## the long simulations and whole trainings that `make test` leaves out (hours of one core)
+	OMP_NUM_THREADS=1 $(RUN) pytest -n auto --dist loadfile -m slow $(TEST_ARGS)
+
 lint: setup ## style and types
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
@@ -90,9 +97,22 @@ prototxt: setup ## regenerate the committed prototxt files
 bench: setup ## seconds per training step, recaffe against real Caffe (BENCH_ARGS="--net alexnet --batch 32")
 	$(VENV)/bin/python recaffe/benchmarks/step.py $(BENCH_ARGS)
 
+bench-data: setup ## databases built per second, against real Caffe's convert_imageset (needs `make caffe`; minutes)
+	$(RUN) tools.bench_data $(BENCH_ARGS)
+
+bench-maps: setup ## confidence maps of a region in one pass, against patch by patch
+	$(RUN) tools.bench_maps $(BENCH_ARGS)
+
+bench-eval: setup ## FROC curves and their intervals, beside MONAI and picai_eval (BENCH_ARGS="--peers PYTHON")
+	$(RUN) tools.bench_eval $(BENCH_ARGS)
+
 bench-gpu: setup ## the tests that need a CUDA device, and the seconds there
 	$(RUN) pytest -m gpu $(TEST_ARGS)
 	$(VENV)/bin/python recaffe/benchmarks/step.py --device gpu --net alexnet --batch 128 --first-learning conv1
+
+results: setup ## all 4 x 12 runs and the reduced training sets, then the table of the README (hours; goes on where it stopped)
+	$(RUN) tools.sweep $(call option,--scale,SCALE) $(call option,--data-seed,DATA_SEED) $(call option,--engine,ENGINE) $(call option,--seed,SEED)
+	$(RUN) eval.results runs --readme README.md
 
 conformance: setup ## measure recaffe against real Caffe and write the tables of recaffe/README.md (five minutes)
 	OMP_NUM_THREADS=1 $(VENV)/bin/python recaffe/tests/conformance.py
@@ -112,15 +132,27 @@ $(addprefix $(1)-,$(SCHEMES)): $(1)-%: setup
 	$$(RUN) tools.predict $(1) $$* $$(RUN_OPTIONS)
 	$$(RUN) eval.report $(1) $$* $$(RUN_OPTIONS)
 
+$(1)-handcrafted: setup
+	$$(RUN) data_prep.$(1) $$(DATA_OPTIONS) $$(call option,--seed,DATA_SEED) $$(call option,--net,NET) $$(call option,--fraction,FRACTION)
+	$$(RUN) tools.handcrafted $(1) $$(DATA_OPTIONS) $$(call option,--data-seed,DATA_SEED) $$(call option,--net,NET) \
+	    $$(call option,--seed,SEED) $$(call option,--fraction,FRACTION) $$(if $$(RESTART),--restart)
+	$$(RUN) eval.report $(1) handcrafted $$(call option,--seed,SEED) $$(call option,--fraction,FRACTION)
+
 $(1)-%:
 	@printf '%s\n' 'make: there is no scheme "$$*". The schemes, from shallow to deep, and from scratch:' \
-	    $$(SCHEMES:%='  $(1)-%') >&2; exit 2
+	    $$(SCHEMES:%='  $(1)-%') '  $(1)-handcrafted' >&2; exit 2
 endef
-$(foreach application,$(BUILT),$(eval $(call experiment,$(application))))
+$(foreach application,$(APPLICATIONS),$(eval $(call experiment,$(application))))
 
-$(addsuffix -%,$(NOT_YET)):
-	@printf '%s\n' 'make: $@ cannot run yet: of the applications only $(BUILT) are built; $(NOT_YET) have their prototxt' \
-	    '  (prototxt/<application>/), but no data preparation.' >&2; exit 2
+# The user's own images; DATA and CLASSES as docs/your_own_data.md says.
+$(CUSTOM): custom-%: setup
+	$(RUN) data_prep.custom $(DATA_OPTIONS) $(call option,--classes,CLASSES) $(call option,--seed,DATA_SEED) $(call option,--net,NET) $(call option,--fraction,FRACTION)
+	$(RUN) tools.train custom $* $(TRAIN_OPTIONS)
+	$(RUN) tools.predict custom $* $(call option,--data,DATA) $(RUN_OPTIONS)
+	$(RUN) eval.report custom $* $(call option,--data,DATA) $(RUN_OPTIONS)
+
+custom-%:
+	@printf '%s\n' 'make: there is no target $@. For your own images (docs/your_own_data.md):' $(CUSTOM:%='  % DATA=folder') >&2; exit 2
 
 $(IMAGES:%=docker-%): docker-%:
 	$(DOCKER) build $(DOCKER_ARGS) --target $* --tag layerwise-$* .

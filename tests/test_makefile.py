@@ -11,12 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from layerwise.schemes import SCHEMES
+from layerwise.applications import APPLICATIONS
+from layerwise.schemes import HANDCRAFTED, SCHEMES
 
 ROOT = Path(__file__).resolve().parents[1]
 KNOBS = [
     "ENGINE",
     "DATA",
+    "CLASSES",
     "WEIGHTS",
     "NET",
     "SEED",
@@ -60,7 +62,7 @@ def test_plain_make_is_help() -> None:
     assert make().stdout == make("help").stdout
 
 
-@pytest.mark.parametrize("application", ["polyp", "frames"])
+@pytest.mark.parametrize("application", APPLICATIONS)
 def test_an_experiment_is_data_training_prediction_report(application: str) -> None:
     assert commands(f"{application}-finetune-conv4") == [
         f"data_prep.{application}",
@@ -102,7 +104,7 @@ def test_the_phantoms_seed_is_not_the_trainings_seed() -> None:
     assert "--data-seed '7'" in train
 
 
-@pytest.mark.parametrize("application", ["polyp", "frames"])
+@pytest.mark.parametrize("application", APPLICATIONS)
 def test_an_unknown_scheme_is_answered_with_the_schemes(application: str) -> None:
     answer = make(f"{application}-finetune-conv9")
     assert answer.returncode == 2
@@ -111,16 +113,34 @@ def test_an_unknown_scheme_is_answered_with_the_schemes(application: str) -> Non
     assert f"{application}-scratch-msra" in answer.stderr
 
 
-@pytest.mark.parametrize("application", ["embolism", "intima"])
-def test_an_application_that_is_not_built_yet_says_so(application: str) -> None:
-    answer = make(f"{application}-finetune-conv4")
-    assert answer.returncode == 2
-    assert "only polyp frames are built" in answer.stderr
+@pytest.mark.parametrize("application", APPLICATIONS)
+def test_the_rival_is_fitted_on_the_same_data(application: str) -> None:
+    assert commands(f"{application}-handcrafted", "DATA_SEED=7", "FRACTION=0.5", "SEED=3") == [
+        f"data_prep.{application} --seed '7' --fraction '0.5'",
+        f"tools.handcrafted {application} --data-seed '7' --seed '3' --fraction '0.5'",
+        f"eval.report {application} handcrafted --seed '3' --fraction '0.5'",
+    ]
+
+
+def test_own_images_are_named_at_every_stage() -> None:
+    data, train, predict, report = commands("custom-finetune-fc8", "DATA=/skin", "CLASSES=benign,malignant", "SEED=3")
+    assert data == "data_prep.custom --data '/skin' --classes 'benign,malignant'"
+    assert train == "tools.train custom finetune-fc8 --seed '3' --data '/skin'"
+    assert predict == "tools.predict custom finetune-fc8 --data '/skin' --seed '3'"
+    assert report == "eval.report custom finetune-fc8 --data '/skin' --seed '3'"
+
+
+def test_the_whole_study_is_one_command() -> None:
+    assert commands("results", "SCALE=smoke") == [
+        "tools.sweep --scale 'smoke'",
+        "eval.results runs --readme README.md",
+    ]
 
 
 def test_the_schemes_are_those_of_the_study() -> None:
     helped = make("help").stdout
-    assert set(re.findall(r"^  polyp-(\S+)$", helped, re.MULTILINE)) == set(SCHEMES)
+    assert set(re.findall(r"^  polyp-(\S+)$", helped, re.MULTILINE)) == {*SCHEMES, HANDCRAFTED}
+    assert set(re.findall(r"^  custom-(\S+)$", helped, re.MULTILINE)) == set(SCHEMES)
 
 
 def test_an_old_python_is_refused_by_name(tmp_path: Path) -> None:
