@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from data_prep.custom_listing import shortened
 from data_prep.splits import SPLITS
 from layerwise.errors import DataError
 
@@ -120,7 +121,7 @@ def _check_counts(
     groups: Sequence[LabelledGroup], class_names: Sequence[str], needed: Sequence[str], unit: str
 ) -> None:
     counts = {name: sum(name in group.counts for group in groups) for name in class_names}
-    table = ", ".join(f"{name} {_some(n, unit)}" for name, n in counts.items())
+    table = shortened([f"{name} {_some(n, unit)}" for name, n in counts.items()])
     for name, n in counts.items():
         if n < len(needed):
             raise DataError(
