@@ -1,68 +1,71 @@
-"""Shapes of the nets that prototxt/alexnet.py writes, computed without an engine."""
+"""Shapes of a net's blobs and weights from its prototxt alone, computed without an engine."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from math import prod
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from layerwise.errors import ModelError
+from layerwise.layer_shape import LayerShape as LayerShape
+from layerwise.layer_shape import Shape as Shape
+from layerwise.layer_shape import refusal
+from layerwise.layer_shape import shape_text as shape_text
+from layerwise.shape_rules import RULES
+from layerwise.source_shapes import SOURCES
 
-Shape = tuple[int, ...]
-
-_SHAPE_KEEPING = ("ReLU", "LRN", "Dropout", "Softmax")
-_ENDS = ("Data", "Input", "Accuracy", "SoftmaxWithLoss")
-
-
-@dataclass(frozen=True)
-class LayerShape:
-    """output: of the first top, without the batch. params: weight and bias of a learned layer, else empty."""
-
-    output: Shape
-    params: tuple[Shape, ...] = ()
-
-    @property
-    def n_parameters(self) -> int:
-        return sum(prod(shape) for shape in self.params)
-
-
-def shape_text(shape: Shape) -> str:
-    """As Caffe's users write it: 96x3x11x11."""
-    return "x".join(map(str, shape))
+_ENDS = ("Accuracy", "SoftmaxWithLoss")
 
 
 def layer_shapes(net: Any, data_shape: Shape) -> dict[str, LayerShape]:
-    """Name -> shape of each layer of a NetParameter between its data and its losses.
+    """Name -> shape, without the batch, of each layer of a NetParameter between its blob `data` and its losses.
 
     data_shape: (C, H, W) of a patch.
-    Raises ModelError for a layer type that AlexNet does not have.
-    Source: Caffe's base_conv_layer.cpp, pooling_layer.cpp (sizes round up) and inner_product_layer.cpp.
+    Raises ModelError for a layer whose type has no rule, or that does not fit its bottom.
     """
-    blobs: dict[str, Shape] = {"data": data_shape}
+    blobs: dict[str, Shape] = {"data": (1, *data_shape)}
     shapes: dict[str, LayerShape] = {}
     for layer in net.layer:
-        if layer.type in _ENDS:
+        if layer.type in SOURCES or layer.type in _ENDS:
             continue
-        shapes[layer.name] = shape = _layer_shape(layer, blobs[layer.bottom[0]])
-        blobs[layer.top[0]] = shape.output
+        shape = _shape_of(layer, [blobs[name] for name in layer.bottom])
+        blobs.update(zip(layer.top, shape.tops, strict=True))
+        shapes[layer.name] = replace(shape, tops=tuple(top[1:] for top in shape.tops))
     return shapes
 
 
-def _layer_shape(layer: Any, bottom: Shape) -> LayerShape:
-    if layer.type in _SHAPE_KEEPING:
-        return LayerShape(bottom)
-    if layer.type == "InnerProduct":
-        width = layer.inner_product_param.num_output
-        return LayerShape((width,), ((width, prod(bottom)), (width,)))
-    if layer.type == "Convolution":
-        param = layer.convolution_param
-        kernel, pad, stride = param.kernel_size[0], sum(param.pad), sum(param.stride) or 1
-        height, width = ((size + 2 * pad - kernel) // stride + 1 for size in bottom[1:])
-        weight = (param.num_output, bottom[0] // param.group, kernel, kernel)
-        return LayerShape((param.num_output, height, width), (weight, (param.num_output,)))
-    if layer.type == "Pooling":
-        param = layer.pooling_param
-        height, width = (-(-(size - param.kernel_size) // param.stride) + 1 for size in bottom[1:])
-        return LayerShape((bottom[0], height, width))
-    known = ", ".join(("Convolution", "Pooling", "InnerProduct", *_SHAPE_KEEPING, *_ENDS))
-    raise ModelError(f"layer '{layer.name}': no shape rule for type {layer.type}; known are {known}")
+def all_shapes(net: Any, data_shape: Shape | None = None) -> list[LayerShape | ModelError]:
+    """The shapes of each layer of a NetParameter, with the batch; of one that cannot be known, the error that says why.
+
+    Layers are taken as they stand, so those of the other phase should have been left out.
+    data_shape: (C, H, W) of the pictures, in the place of what the file says or leaves open.
+    """
+    blobs: dict[str, Shape] = {}
+    results: list[LayerShape | ModelError] = []
+    for layer in net.layer:
+        try:
+            if layer.type in SOURCES:
+                shape = SOURCES[layer.type](layer, data_shape)
+            else:
+                missing = [name for name in layer.bottom if name not in blobs]
+                if missing and layer.type in RULES:
+                    raise refusal(layer, f"reads {', '.join(map(repr, missing))}, of unknown shape")
+                shape = _shape_of(layer, [blobs[name] for name in layer.bottom if name in blobs])
+            blobs.update(zip(layer.top, shape.tops, strict=True))
+            results.append(shape)
+        except ModelError as error:
+            for name in layer.top:  # an in-place layer of unknown shape hides what it is written over
+                blobs.pop(name, None)
+            results.append(error)
+    return results
+
+
+def _shape_of(layer: Any, bottoms: Sequence[Shape]) -> LayerShape:
+    if layer.type not in RULES:
+        raise refusal(layer, f"has no shape rule; types that have one are {', '.join(sorted({*RULES, *SOURCES}))}")
+    if not bottoms:
+        raise refusal(layer, "reads no blob")
+    shape = RULES[layer.type](layer, bottoms)
+    if len(shape.tops) != len(layer.top):
+        raise refusal(layer, f"gives {len(shape.tops)} blobs, and has {len(layer.top)} tops")
+    return shape
