@@ -9,7 +9,7 @@ RUN := $(VENV)/bin/python -m
 export OMP_WAIT_POLICY ?= PASSIVE
 
 # Knobs: each is passed on as an option, and only if it is set.
-# ENGINE DATA CLASSES WEIGHTS NET SEED EPOCHS BATCH SCALE DATA_SEED FRACTION; RESUME=1 goes on with a run, RESTART=1 begins it again.
+# ENGINE DATA CLASSES DATA_ARGS WEIGHTS NET SEED EPOCHS BATCH SCALE DATA_SEED FRACTION; RESUME=1 goes on with a run, RESTART=1 begins it again.
 # $(call option,--name,VARIABLE)
 option = $(if $($(2)),$(1) '$($(2))')
 DATA_OPTIONS = $(call option,--data,DATA) $(call option,--scale,SCALE)
@@ -51,6 +51,7 @@ help: ## this list
 	@echo '  WEIGHTS=bvlc_alexnet   source weights by name, or the path of a .caffemodel;  NET=alexnet|alexnet_half'
 	@echo '  SEED=0  EPOCHS=5  BATCH=64  and of the data set  DATA_SEED=0, of the phantom  SCALE=smoke|demo|paper'
 	@echo '  FRACTION=0.25          of the training set (its videos, emboli, frames or subjects), nested'
+	@echo '  CLASSES=healthy,sick    of your own images, the negative one first;  DATA_ARGS="--upright --test-fraction 0.4" and the like'
 	@echo '  RESUME=1               go on with an interrupted run;  RESTART=1 begins it again and keeps the old folder'
 	@echo 'Knobs of the set-up: PYTHON=python3.12  VENV=.venv  PIP_ARGS="--extra-index-url ..."  TEST_ARGS="-k name"  DOCKER=podman  DOCKER_ARGS='
 
@@ -146,7 +147,7 @@ $(foreach application,$(APPLICATIONS),$(eval $(call experiment,$(application))))
 
 # The user's own images; DATA and CLASSES as docs/your_own_data.md says.
 $(CUSTOM): custom-%: setup
-	$(RUN) data_prep.custom $(DATA_OPTIONS) $(call option,--classes,CLASSES) $(call option,--seed,DATA_SEED) $(call option,--net,NET) $(call option,--fraction,FRACTION)
+	$(RUN) data_prep.custom $(DATA_OPTIONS) $(call option,--classes,CLASSES) $(DATA_ARGS) $(call option,--seed,DATA_SEED) $(call option,--net,NET) $(call option,--fraction,FRACTION)
 	$(RUN) tools.train custom $* $(TRAIN_OPTIONS)
 	$(RUN) tools.predict custom $* $(call option,--data,DATA) $(RUN_OPTIONS)
 	$(RUN) eval.report custom $* $(call option,--data,DATA) $(RUN_OPTIONS)
