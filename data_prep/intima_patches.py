@@ -27,8 +27,8 @@ BACKGROUND, LUMEN_INTIMA, MEDIA_ADVENTITIA = range(APPLICATIONS["intima"].n_clas
 # chosen: the paper does not say how large a patch is. 3 mm, 50 of CUBS' pixels, shows both boundaries from either for
 # every thickness up to 1.5 mm, and lies in the range of 32 to 64 pixels that the group used for its own nets later.
 WINDOW_UM = 3000.0
-# chosen: "far" from both boundaries. The nearer the background that a net learns from, the narrower the ridges of its
-# maps: with 300 um they were 600 um wide and flat. At 150 um it stays clear of WIDEST_BAND_PX of CUBS' 60 um pixels.
+# chosen: "far" from both boundaries. It stays clear of WIDEST_BAND_PX of CUBS' 60 um pixels, and leaves few rows beside
+# the boundaries of which a net learns nothing.
 FAR_UM = 150.0
 # chosen: the paper's 66,667 patches per boundary are five times the columns of its 144 regions, so it must have taken
 # rows beside the line. Here they are taken only where the columns do not suffice, the nearest first, at most two.
