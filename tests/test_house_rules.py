@@ -20,7 +20,7 @@ LONGEST_FILE = 300
 ARROWS = {
     "recaffe": (),
     "layerwise": ("recaffe.proto",),
-    "prototxt": ("layerwise", "recaffe.proto", "recaffe.net_spec"),
+    "prototxt": ("layerwise", "recaffe.proto", "recaffe.net_spec", "recaffe.net_graph"),
     "data_prep": ("layerwise", "recaffe.proto"),
     "handcrafted": ("data_prep", "layerwise", "recaffe.proto"),
     "eval": ("layerwise", "recaffe.proto"),
