@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from eval.bootstrap import percentile_interval
-from eval.measured import WRITER, Sample, Yardstick
+from eval.judged import WRITER
+from eval.measured import Sample, Yardstick
 from layerwise.errors import DataError
 
 
