@@ -91,3 +91,21 @@ def percentile_interval(
         return nothing, nothing.copy()
     low, high = np.quantile(valid, [(1 - level) / 2, (1 + level) / 2], axis=0, method=method)
     return low, high
+
+
+def redrawn_intervals(replicates: np.ndarray) -> list[list[float] | None]:
+    """`percentile_interval` as [low, high] of each column of (R, K); None where nothing is left."""
+    low, high = percentile_interval(replicates)
+    return [None if np.isnan(start) else [float(start), float(end)] for start, end in zip(low, high, strict=True)]
+
+
+def redrawn_p(differences: np.ndarray) -> list[float | None]:
+    """Two-sided p of each column of (R, K) redrawn differences: how surely they lie on one side of 0.
+
+    NaN rows are left out; where nothing is left p is None. A redraw with difference 0 counts for both sides.
+    """
+    valid = differences[~np.isnan(differences).any(axis=1)]
+    if not len(valid):
+        return [None] * differences.shape[1]
+    one_side = np.minimum(np.count_nonzero(valid <= 0, axis=0), np.count_nonzero(valid >= 0, axis=0))
+    return np.minimum(1.0, 2 * (one_side + 1) / (len(valid) + 1)).tolist()

@@ -9,16 +9,45 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
-from eval.bootstrap import REPLICATES, group_draws, percentile_interval
+from eval.bootstrap import REPLICATES, group_draws, redrawn_intervals, redrawn_p
 from eval.froc import Matches, froc_curve
-from eval.froc_study import FrocStudy
 from eval.thresholds import falling_levels
 from eval.weighted_froc import WeightedFroc
 
 EXCHANGES = 10_000  # chosen: a p value near 0.05 then moves by 0.004 from seed to seed
+
+
+class Scored(Protocol):
+    """One detector's candidates; group: (M,) int, of each."""
+
+    @property
+    def matches(self) -> Matches: ...
+
+    @property
+    def group(self) -> np.ndarray: ...
+
+
+class TwoDetectors(Protocol):
+    """Two on the same images and lesions, a `froc_study.FrocStudy` say. lesions_per_group, images_per_group: (G,)."""
+
+    @property
+    def systems(self) -> Sequence[Scored]: ...
+
+    @property
+    def lesions_per_group(self) -> np.ndarray: ...
+
+    @property
+    def images_per_group(self) -> np.ndarray: ...
+
+    @property
+    def n_lesions(self) -> int: ...
+
+    @property
+    def n_images(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -36,7 +65,7 @@ class PairedTest:
 
 
 def compare(
-    study: FrocStudy,
+    study: TwoDetectors,
     fps_per_image: Sequence[float],
     mean_over: Sequence[Sequence[float]] = (),
     n_replicates: int = REPLICATES,
@@ -55,22 +84,20 @@ def compare(
 
     observed = difference(np.ones((1, len(study.images_per_group))))[0]
     p_permutation = permutation_p(study, rates, means, observed, n_exchanges, seed)
-    low = high = p_bootstrap = [None] * len(observed)
+    intervals: list[list[float] | None] = [None] * len(observed)
+    p_bootstrap: list[float | None] = [None] * len(observed)
     if len(study.images_per_group) > 1:
         draws = group_draws(len(study.images_per_group), n_replicates, seed)
         redrawn = np.concatenate([difference(weights) for weights in draws])
-        redrawn = redrawn[~np.isnan(redrawn).any(axis=1)]
-        if len(redrawn):
-            low, high = (ends.tolist() for ends in percentile_interval(redrawn))
-            p_bootstrap = _two_sided(redrawn).tolist()
+        intervals, p_bootstrap = redrawn_intervals(redrawn), redrawn_p(redrawn)
     return [
-        PairedTest(float(delta), None if start is None or end is None else (start, end), p, float(q))
-        for delta, start, end, p, q in zip(observed, low, high, p_bootstrap, p_permutation, strict=True)
+        PairedTest(float(delta), None if ends is None else (ends[0], ends[1]), p, float(q))
+        for delta, ends, p, q in zip(observed, intervals, p_bootstrap, p_permutation, strict=True)
     ]
 
 
 def permutation_p(
-    study: FrocStudy, rates: np.ndarray, means: np.ndarray, observed: np.ndarray, n_exchanges: int, seed: int
+    study: TwoDetectors, rates: np.ndarray, means: np.ndarray, observed: np.ndarray, n_exchanges: int, seed: int
 ) -> np.ndarray:
     """(S,) two-sided. The detectors keep or exchange all their candidates of a group, each as likely as the other.
 
@@ -107,16 +134,10 @@ def _exchanges(n_groups: int, n_exchanges: int, seed: int) -> Iterator[np.ndarra
         yield random.integers(0, 2, (min(at_once, n_exchanges - start), n_groups)).astype(np.float64)
 
 
-def _rate_rank(matches: Matches, study: FrocStudy) -> np.ndarray:
+def _rate_rank(matches: Matches, study: TwoDetectors) -> np.ndarray:
     """(M,) minus the rate of false positives at each candidate's score: rises with the score."""
     curve = froc_curve(matches, study.n_lesions, study.n_images)
     return -curve.fps_per_image[falling_levels(matches.score)[1]]
-
-
-def _two_sided(redrawn: np.ndarray) -> np.ndarray:
-    """(S,) from (R, S) differences; a redraw with difference 0 counts for both sides."""
-    one_side = np.minimum(np.count_nonzero(redrawn <= 0, axis=0), np.count_nonzero(redrawn >= 0, axis=0))
-    return np.minimum(1.0, 2 * (one_side + 1) / (len(redrawn) + 1))
 
 
 def _statistics(fps_per_image: Sequence[float], mean_over: Sequence[Sequence[float]]) -> tuple[np.ndarray, np.ndarray]:
