@@ -54,15 +54,15 @@ def draw_reliability(axes: Axes, systems: Sequence[tuple[Sequence[Mapping[str, A
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, linestyle=":")
     for index, (bins, brier, name) in enumerate(systems):
         look = LOOKS[index]
+        color, marker, linestyle = look["color"], look["marker"], look["linestyle"]
         filled = [part for part in bins if part["n"]]
         x = [part["mean_score"] for part in filled]
-        axes.plot(
-            x, [part["share_positive"] for part in filled], markersize=5, label=f"{name} Brier {brier:.3f}".strip(),
-            clip_on=False, **look,
-        )  # fmt: skip
+        share = [part["share_positive"] for part in filled]
+        axes.plot(x, share, color=color, marker=marker, markersize=5, linestyle=linestyle, clip_on=False,
+                  label=f"{name} Brier {brier:.3f}".strip())  # fmt: skip
         for place, part in zip(x, filled, strict=True):
             if part["ci95_group"] is not None:
-                axes.vlines(place, *part["ci95_group"], color=look["color"], linewidth=1.2)
+                axes.vlines(place, *part["ci95_group"], color=color, linewidth=1.2)
             if len(systems) == 1:
                 axes.annotate(
                     str(part["n"]), (place, 0.01), ha="center", fontsize=7, color=GREY,

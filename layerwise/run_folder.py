@@ -58,6 +58,11 @@ class RunFolder:
         return self.path / "scores.csv"
 
     @property
+    def val_scores_csv(self) -> Path:
+        """What the best snapshot said of the validation patches: where thresholds may be chosen."""
+        return self.path / "val_scores.csv"
+
+    @property
     def deploy_prototxt(self) -> Path:
         return self.path / "deploy.prototxt"
 

@@ -42,6 +42,27 @@ def test_best_snapshot_is_kept_when_later_ones_are_worse(tmp_path):
     assert session.best_iteration == 2
 
 
+def test_scores_kept_are_those_of_the_best_snapshot(tmp_path):
+    kept: list[list[float]] = []
+    session = make_session(tmp_path)
+    session.keep_best_scores = lambda scores: kept.append(scores.tolist())
+    for iteration, scores in ((1, FAIR), (2, GOOD), (4, BAD)):  # an epoch ends at 4: a snapshot, but not the best
+        validate(session, iteration, scores)
+    assert kept == [FAIR, GOOD]
+
+
+def test_a_resumed_run_keeps_the_scores_of_its_best_snapshot_until_a_better_one(tmp_path):
+    validate(make_session(tmp_path, patience=9), 1, FAIR)
+    kept: list[list[float]] = []
+    again = make_session(tmp_path, patience=9)
+    again.keep_best_scores = lambda scores: kept.append(scores.tolist())
+    again.resume()
+    validate(again, 4, BAD)
+    assert kept == []
+    validate(again, 5, GOOD)
+    assert kept == [GOOD]
+
+
 def test_snapshot_that_is_neither_best_nor_newest_is_removed(tmp_path):
     session = make_session(tmp_path, patience=5)
     for iteration, scores in ((1, FAIR), (2, GOOD), (4, BAD), (8, BAD)):  # an epoch has 4 iterations

@@ -20,12 +20,12 @@ from data_prep.manifest import content_sha256, read_manifest
 from layerwise.applications import get_application
 from layerwise.engine import open_engine
 from layerwise.errors import DataError, exit_code_main
-from layerwise.files import read_csv, write_csv
 from layerwise.nets import MEAN_BGR
 from layerwise.paths import run_place
-from layerwise.run_folder import SCORE_COLUMNS, RunFolder, short_path
+from layerwise.run_folder import RunFolder, short_path
 from tools.predict_boundaries import boundaries_csv, predict_boundaries
 from tools.run_options import add_run_options
+from tools.score_table import score_table
 
 
 @exit_code_main
@@ -59,7 +59,7 @@ def main() -> int:
         patches = Path(scratch) / "test_patches.npy"
         keys, labels = export_patches(database / "test_lmdb", patches)
         scores = score_patches(options.engine, options.device, folder, patches, len(keys))
-    write_scores(folder, database, keys, labels, scores)
+    score_table(database, "test", keys, labels).write(folder.scores_csv, scores)
     rate = len(keys) / (time.monotonic() - began)
     print(f"scored {len(keys)} test patches ({rate:.0f}/s): {short_path(folder.scores_csv)}")
     return 0
@@ -87,22 +87,6 @@ def score_patches(engine_name: str, device: str, folder: RunFolder, patches: Pat
     }
     engine.run("predict", job, on_event, folder.path / "predict.log")
     return scores
-
-
-def write_scores(folder: RunFolder, database: Path, keys: list[str], labels: np.ndarray, scores: np.ndarray) -> None:
-    """scores.csv in key order; DataError if patches.csv does not know a key of the database, or another label."""
-    patches = {row["key"]: row for row in read_csv(database / "patches.csv") if row["split"] == "test"}
-    ids = [column for column in next(iter(patches.values()), {}) if column.endswith("_id") and column != "group_id"]
-    rows = []
-    for key, label, score in zip(keys, labels, scores, strict=True):
-        patch = patches.get(key)
-        if patch is None or int(patch["label"]) != label:
-            raise DataError(
-                f"{database}: key {key} with label {label} is not in patches.csv; build the databases again"
-            )
-        known = {column: patch[column] for column in ("group_id", *ids)}
-        rows.append({"key": key, "label": int(label), "score": f"{score:.9g}", **known})
-    write_csv(folder.scores_csv, (*SCORE_COLUMNS, *ids), rows)
 
 
 if __name__ == "__main__":

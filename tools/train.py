@@ -33,6 +33,7 @@ from layerwise.schemes import BASE_LR, GAMMA, get_scheme
 from layerwise.weights import NO_WEIGHTS, resolve_weights
 from prototxt.generate import VALIDATIONS_PER_EPOCH, RunPrototxt, write_run_prototxt
 from tools.run_options import add_run_options
+from tools.score_table import score_table
 from tools.train_session import TrainSession
 
 # chosen: the paper's Figure 10 shows the AUC on a logarithmic axis from the first mini-batches on.
@@ -119,8 +120,9 @@ def main() -> int:
 
     with tempfile.TemporaryDirectory(prefix=".validation-", dir=folder.path) as scratch:
         val_patches = Path(scratch) / "val_patches.npy"
-        _keys, labels = export_patches(database / "val_lmdb", val_patches)
+        keys, labels = export_patches(database / "val_lmdb", val_patches)
         check_validation_labels(labels, database)
+        val_scores = score_table(database, "val", keys, labels)
         session = TrainSession(
             folder,
             labels,
@@ -130,6 +132,7 @@ def main() -> int:
             step_rate(files),
             EarlyStopping(max(1, round(options.patience * VALIDATIONS_PER_EPOCH))),
             first_counted=min(regular_validations(files)),
+            keep_best_scores=lambda scores: val_scores.write(folder.val_scores_csv, scores),
         )
         restore = session.resume() if options.resume else None
         job = {

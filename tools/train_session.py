@@ -32,6 +32,7 @@ class TrainSession:
     lr_of: the rate of an iteration, from the solver prototxt (pycaffe does not show it).
     first_counted: AUCs before this iteration are recorded, but neither stop the training nor make a snapshot best: with
     few validation groups an untrained net may rank them well by luck.
+    keep_best_scores: is given the (N,) scores of the validation patches whenever a snapshot becomes the best.
     """
 
     folder: RunFolder
@@ -42,6 +43,7 @@ class TrainSession:
     lr_of: Callable[[int], float]
     stopping: EarlyStopping
     first_counted: int = 1
+    keep_best_scores: Callable[[np.ndarray], None] = lambda scores: None
     rows: list[dict[str, Any]] = field(default_factory=list)
     engine_version: str = "unknown"
     stop_reason: str = ""
@@ -51,6 +53,7 @@ class TrainSession:
     interrupted: bool = False
     progress: TrainProgress | None = None
     _validation_began: float = 0.0
+    _scores: np.ndarray = field(default_factory=lambda: np.empty(0))  # of the last validation
 
     @property
     def iteration(self) -> int:
@@ -98,7 +101,8 @@ class TrainSession:
     def _on_scores(self, event: dict[str, Any]) -> dict[str, Any]:
         self.validation_seconds += time.monotonic() - self._validation_began
         iteration = event["iteration"]
-        value = auc(self.labels > 0, np.asarray(event["scores"]))
+        self._scores = np.asarray(event["scores"])
+        value = auc(self.labels > 0, self._scores)
         counts = iteration >= self.first_counted
         decision = self.stopping.update(iteration, value) if counts else Decision(improved=False, stop=False)
         self.rows[-1]["val_auc"] = value
@@ -121,6 +125,7 @@ class TrainSession:
         self.snapshots[iteration] = {kind: event[kind] for kind in ("caffemodel", "solverstate")}
         if iteration == self.best_iteration:
             self.folder.keep_best(Path(event["caffemodel"]))
+            self.keep_best_scores(self._scores)
         self.folder.write_train_rows(self.rows)
         kept = {iteration, self.best_iteration}
         superseded = [self.snapshots.pop(old) for old in list(self.snapshots) if old not in kept]
