@@ -9,11 +9,15 @@ from typing import Any
 import numpy as np
 
 from eval.bootstrap import REPLICATES
+from eval.calibration import Calibration, calibration
 from eval.evaluation import BOOTSTRAP_SEED
 from eval.froc import Matches, froc_curve
 from eval.operating_points import OperatingPoint, operating_points
 from eval.roc import RocCurve, auc, roc_curve
+from eval.roc_area import Areas, areas
+from eval.roc_validation import validation_frames
 from eval.tables import Row, index_by, number, read_table
+from eval.transfer import Transferred, transfer
 from layerwise.errors import DataError
 
 FRAME_COLUMNS = ("frame_id", "group_id", "split", "label", "kind", "path")
@@ -48,6 +52,8 @@ class RocEvaluation:
     """What the test split says about a run. score: (F,), in the order of `truth.frames`.
 
     points: at the false positive rates asked for; their fps_per_image is the rate among the negative frames.
+    area: of the frames. transferred: at the same rates, with thresholds chosen on validation; empty where the run kept
+    no scores of it (a rival, an old run).
     """
 
     truth: FrameTruth
@@ -55,9 +61,20 @@ class RocEvaluation:
     score: np.ndarray
     roc: RocCurve
     points: list[OperatingPoint]
-    auc: float
+    area: Areas
+    calibration: Calibration
+    transferred: list[Transferred]
     patch_auc: float
     patch_roc: RocCurve
+
+    @property
+    def auc(self) -> float:
+        return self.area.auc[0]
+
+    @property
+    def auc_ci95(self) -> dict[str, list[float] | None]:
+        """By `delong` (frames independent), `obuchowski` and `group` (only groups are)."""
+        return self.area.intervals(0)
 
     def summary(self) -> dict[str, Any]:
         """evaluation.json: the numbers that are not a table."""
@@ -71,6 +88,8 @@ class RocEvaluation:
             "n_patches": self.n_patches,
             "auc_patches": self.patch_auc,
             "auc_frames": self.auc,
+            "auc_frames_ci95": self.auc_ci95,
+            "brier_frames": self.calibration.brier,
             "bootstrap": {"replicates": REPLICATES, "seed": BOOTSTRAP_SEED, "unit": "group"},
         }
 
@@ -85,11 +104,13 @@ def read_frame_truth(path: Path) -> FrameTruth:
     return truth
 
 
-def evaluate_roc(scores_csv: Path, dataset_dir: Path, rates: tuple[float, ...]) -> RocEvaluation:
+def evaluate_roc(
+    scores_csv: Path, dataset_dir: Path, rates: tuple[float, ...], val_scores_csv: Path | None = None
+) -> RocEvaluation:
     """Evaluate the crop scores of a run against the test frames of its data set. DataError where they do not fit.
 
     rates: false positive rates at which sensitivity is read. A frame's score is the mean over its crops (paper, section
-    VI-C).
+    VI-C). val_scores_csv: where thresholds are chosen; None, or a file that is not there: no thresholds are.
     """
     truth = read_frame_truth(dataset_dir / "frames" / "frames.csv")
     frame, label, patch_score = _read_scores(scores_csv, truth)
@@ -101,13 +122,20 @@ def evaluate_roc(scores_csv: Path, dataset_dir: Path, rates: tuple[float, ...]) 
             f"first is {missing!r}. Build the crops of all test frames and predict again."
         )
     score = np.bincount(frame, weights=patch_score, minlength=len(truth.frames)) / n_crops
+    group, seed = truth.group_index, BOOTSTRAP_SEED
+    transferred = []
+    if val_scores_csv is not None and val_scores_csv.is_file():
+        validation = validation_frames(val_scores_csv)
+        transferred = transfer(*validation, truth.label, score, group, rates, REPLICATES, seed)
     return RocEvaluation(
         truth=truth,
         n_patches=len(patch_score),
         score=score,
         roc=roc_curve(truth.label, score),
-        points=roc_points(truth.label, score, truth.group_index, rates),
-        auc=auc(truth.label, score),
+        points=roc_points(truth.label, score, group, rates),
+        area=areas(truth.label, [score], group, seed=seed),
+        calibration=calibration(truth.label, score, group, REPLICATES, seed),
+        transferred=transferred,
         patch_auc=auc(label, patch_score),
         patch_roc=roc_curve(label, patch_score),
     )

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from eval.calibration import Bin
 from eval.figures import roc_figure
 from eval.frame_pictures import thumbnail_uri
 from eval.kind import KindReport, text_table
@@ -18,8 +19,10 @@ from eval.operating_points import OperatingPoint
 from eval.report_page import count, rate, share
 from eval.roc import auc
 from eval.roc_evaluation import DATA_WRITER, FRAME_COLUMNS, RocEvaluation, evaluate_roc
+from eval.roc_picture import reliability_figure
 from eval.run_inputs import is_rival, run_title
 from eval.tables import read_table
+from eval.transfer import Transferred
 from eval.worst_errors import TILES, TILES_PER_GROUP
 from layerwise.applications import Application
 from layerwise.files import read_json, write_csv, write_json
@@ -80,7 +83,7 @@ def roc_report(
     folder: RunFolder, run: dict[str, Any], application: Application, dataset_dir: Path, note: str
 ) -> KindReport:
     """Evaluate scores.csv against the test frames of the data set. DataError where they do not fit."""
-    evaluation = evaluate_roc(folder.scores_csv, dataset_dir, application.compared_at)
+    evaluation = evaluate_roc(folder.scores_csv, dataset_dir, application.compared_at, folder.val_scores_csv)
     headline = evaluation.points[0]
     index = read_json(dataset_dir / "frames" / "frames.json")
     words = _WORDS[application.name]
@@ -100,7 +103,12 @@ def roc_report(
             "group_unit": index["group_unit"],
             "label_note": index["note"],
         },
-        figures={"roc": roc_figure(curves, note, evaluation.points)},
+        figures={
+            "roc": roc_figure(curves, note, evaluation.points),
+            "reliability": reliability_figure(
+                [asdict(part) for part in evaluation.calibration.bins], evaluation.calibration.brier, note
+            ),
+        },
         write_tables=lambda target: write_tables(target, evaluation, areas),
         lines=_lines(run, application, evaluation, areas, index["note"]),
     )
@@ -182,8 +190,26 @@ def write_tables(folder: Path, evaluation: RocEvaluation, areas: Sequence[ClassA
         POINT_COLUMNS,
         (dict(zip(POINT_COLUMNS, row, strict=True)) for row in points),
     )
+    _write_records(folder / "reliability.csv", Bin, evaluation.calibration.bins)
+    if evaluation.transferred:
+        _write_records(folder / "transfer.csv", Transferred, evaluation.transferred)
     by_class = {"auc_by_class": {area.name: area.auc for area in areas}} if areas else {}
     write_json(folder / "evaluation.json", {**evaluation.summary(), **by_class})
+
+
+def _write_records(path: Path, kind: type[Bin] | type[Transferred], records: Sequence[Bin | Transferred]) -> None:
+    """One row a record; an interval becomes the two columns <name>_low and <name>_high, empty where there is none."""
+    columns: list[str] = []
+    for field in fields(kind):
+        columns += [f"{field.name}_low", f"{field.name}_high"] if field.name.endswith("ci95_group") else [field.name]
+    rows = []
+    for record in records:
+        cells: list[Any] = []
+        for field in fields(kind):
+            value = getattr(record, field.name)
+            cells += (value or [None, None]) if field.name.endswith("ci95_group") else [value]
+        rows.append(dict(zip(columns, cells, strict=True)))
+    write_csv(path, columns, rows)
 
 
 def _lines(
@@ -212,6 +238,11 @@ def _lines(
         f"{words.image}s, {count(summary['n_positive'])} {application.positive}",
         *text_table(table),
         f"ROC area: {', '.join([*areas, f'{words.image}s {share(evaluation.auc)}'])}",
+        *(
+            f"  95 % {name}: {share(ends[0])} to {share(ends[1])}"
+            for name, ends in evaluation.auc_ci95.items()
+            if ends is not None
+        ),
         *(f"  {area.name} ({area.n}) against {application.class_names[0]}: {share(area.auc)}" for area in by_class),
         *([f"NOTE: {label_note}."] if label_note else []),
     ]

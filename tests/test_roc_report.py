@@ -98,6 +98,50 @@ def test_tables_have_the_columns_others_rely_on(made: tuple[Path, str]) -> None:
     assert 0.5 < summary["auc_frames"] <= 1
 
 
+def test_intervals_of_the_area_stand_on_the_page_and_in_evaluation_json(made: tuple[Path, str]) -> None:
+    run, printed = made
+    found = read_json(run / "evaluation.json")
+    for low, high in found["auc_frames_ci95"].values():
+        assert low < found["auc_frames"] <= high
+    assert set(found["auc_frames_ci95"]) == {"delong", "obuchowski", "group"}
+    assert "Obuchowski" in (run / "report.html").read_text(encoding="utf-8")
+    assert "95 % obuchowski:" in printed
+
+
+def test_reliability_of_frames_is_written_by_bin(made: tuple[Path, str]) -> None:
+    run, _ = made
+    bins = read_csv(run / "reliability.csv")
+    columns = ["low", "high", "n", "mean_score", "share_positive", "ci95_group_low", "ci95_group_high"]
+    assert list(bins[0]) == columns and len(bins) == 10
+    scored = [(float(row["score"]), int(row["label"])) for row in read_csv(run / "frame_scores.csv")]
+    assert sum(int(part["n"]) for part in bins) == len(scored)
+    brier = np.mean([(score - label) ** 2 for score, label in scored])
+    assert read_json(run / "evaluation.json")["brier_frames"] == pytest.approx(brier, rel=1e-12)
+
+
+def test_thresholds_come_from_validation_where_the_run_kept_its_scores(made: tuple[Path, str], tmp_path: Path) -> None:
+    assert not (made[0] / "transfer.csv").exists()
+    run = make_frames_run(tmp_path)
+    rows = [("v2/0", 0, 0.1), ("v2/0", 0, 0.3), ("v2/2", 0, 0.6), ("v2/1", 1, 0.5), ("v2/3", 1, 0.9)]
+    write_csv(
+        run / "val_scores.csv",
+        SCORE_COLUMNS,
+        (
+            {"key": str(n), "group_id": "v2", "label": label, "score": score, "frame_id": frame}
+            for n, (frame, label, score) in enumerate(rows)
+        ),
+    )
+    reported(run)
+    points = read_csv(run / "transfer.csv")
+    # v2/0 means 0.2; the lowest threshold without a false positive, which one of two frames would be, is 0.9.
+    assert {float(point["threshold"]) for point in points} == {0.9}
+    assert {float(point["val_sensitivity"]) for point in points} == {0.5}
+    scored = [(float(row["score"]), row["label"]) for row in read_csv(run / "frame_scores.csv")]
+    positives = [score for score, label in scored if label == "1"]
+    assert float(points[0]["sensitivity"]) == sum(score >= 0.9 for score in positives) / len(positives)
+    assert "Thresholds chosen on validation" in (run / "report.html").read_text(encoding="utf-8")
+
+
 def test_runs_of_one_set_stand_side_by_side(made: tuple[Path, str]) -> None:
     text = comparison([read_result(made[0])])
     assert "frame AUC" in text
@@ -113,7 +157,11 @@ def test_the_page_stands_alone_and_is_well_formed(made: tuple[Path, str]) -> Non
     assert "data:image/png;base64," in text
     assert "Note: labels are bowel preparation scores." in text
     assert "NOTE: labels are bowel preparation scores." in printed
-    assert sorted(path.name for path in (run / "figures").iterdir()) == ["convergence.svg", "roc.svg"]
+    assert sorted(path.name for path in (run / "figures").iterdir()) == [
+        "convergence.svg",
+        "reliability.svg",
+        "roc.svg",
+    ]
     assert "Only 3 test videos" in text
     assert "nothing says which" not in text
 
