@@ -46,6 +46,8 @@ def field_changes(old: Any, new: Any, where: str = "") -> Iterator[FieldChange]:
 
     where: what stands before each field's name.
     """
+    if old == new:
+        return
     of_empty = _OF_EMPTY_LIST.get(old.DESCRIPTOR.name, {})
     for field in old.DESCRIPTOR.fields:
         name, before, after = where + field.name, getattr(old, field.name), getattr(new, field.name)
@@ -58,7 +60,7 @@ def field_changes(old: Any, new: Any, where: str = "") -> Iterator[FieldChange]:
             yield from field_changes(before, after, f"{name}.")
         elif is_repeated(field):
             lists = [
-                _values_text(old, field, list(values) or of_empty.get(field.name, [])) for values in (before, after)
+                values_text(old, field, list(values) or of_empty.get(field.name, [])) for values in (before, after)
             ]
             if lists[0] != lists[1]:
                 yield FieldChange(name, lists[0] or NOT_SET, lists[1] or NOT_SET)
@@ -89,6 +91,16 @@ def canonical_layer(layer: Any) -> Any:
     return copy
 
 
+def values_text(message: Any, field: FieldDescriptor, values: Any) -> str:
+    """A value, or several with commas between, as text.format writes them."""
+    alone = type(message)()
+    if is_repeated(field):
+        getattr(alone, field.name).extend(values)
+    else:
+        setattr(alone, field.name, values)
+    return _shortened(", ".join(line.partition(": ")[2] for line in text.format(alone).splitlines()))
+
+
 def _list_changes(old: list[Any], new: list[Any], name: str) -> Iterator[FieldChange]:
     for place, (before, after) in enumerate(itertools.zip_longest(old, new)):
         where, present = f"{name}[{place}]", before if after is None else after
@@ -108,25 +120,15 @@ def _differ(old: Any, new: Any, field: FieldDescriptor) -> bool:
         field.name
     ):
         return True
-    before, after = (_values_text(each, field, getattr(each, field.name)) for each in (old, new))
+    before, after = (values_text(each, field, getattr(each, field.name)) for each in (old, new))
     return before != after
 
 
 def _scalar_text(message: Any, field: FieldDescriptor) -> str:
-    value = _values_text(message, field, getattr(message, field.name))
+    value = values_text(message, field, getattr(message, field.name))
     if message.HasField(field.name):
         return value
     return f"{value} (default)" if field.has_default_value else NOT_SET
-
-
-def _values_text(message: Any, field: FieldDescriptor, values: Any) -> str:
-    """A value, or several with commas between, as text.format writes them."""
-    alone = type(message)()
-    if is_repeated(field):
-        getattr(alone, field.name).extend(values)
-    else:
-        setattr(alone, field.name, values)
-    return _shortened(", ".join(line.partition(": ")[2] for line in text.format(alone).splitlines()))
 
 
 def _shortened(value: str) -> str:

@@ -44,12 +44,12 @@ class RunPrototxt:
     max_iter: int
 
 
-def study_texts(application: Application, scheme: Scheme) -> dict[str, str]:
-    """File name -> text of prototxt/<application>/<scheme>/: full AlexNet, the paper's counts, paths from the root.
+def study_texts(application: Application, scheme: Scheme, net: NetRecord = PAPER_NET) -> dict[str, str]:
+    """File name -> text of prototxt/<application>/<scheme>/: the paper's counts, paths from the root.
 
     The databases are expected at data/<application>/paper/patches-<size>/, in the layout that data_prep writes.
     """
-    net, place = PAPER_NET, f"{application.name}/{scheme.name}"
+    place = f"{application.name}/{scheme.name}"
     databases = f"data/{application.name}/paper/patches-{net.patch_size(application)}"
     plan = schedule(application.n_train_patches, net.train_batch, PAPER_EPOCHS)
     param = solver(
