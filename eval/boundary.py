@@ -3,12 +3,15 @@
     python -m eval.boundary errors.csv [--json out.json]
 
 errors.csv has roi_id, group_id, boundary, error_um and, to compare a second system on the same regions, error_um_b.
+Where it has signed_um (found minus expert) and expert_um too, as of the intima-media thickness, Bland and Altman's
+limits of agreement are computed.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,23 +20,30 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from eval.agreement import agreement
 from eval.bootstrap import REPLICATES, percentile_interval
-from eval.tables import number, read_table
+from eval.tables import Row, number, read_table
 from layerwise.errors import DataError, exit_code_main
 from layerwise.files import write_json
 
 COLUMNS = ("roi_id", "group_id", "boundary", "error_um")
 SECOND = "error_um_b"
+MEASURED = ("expert_um", "signed_um")
 WHISKER = 1.5  # Tukey's
 
 
 @dataclass(frozen=True)
 class Errors:
-    """Of one boundary. group_id: (N,) str. error_um, error_um_b: (N,) float64; b is None with one system."""
+    """Of one boundary. group_id: (N,) str. error_um, error_um_b: (N,) float64; b is None with one system.
+
+    expert_um, signed_um: (N,) float64, the expert's measure and found minus expert; None of a line, which has no size.
+    """
 
     group_id: np.ndarray
     error_um: np.ndarray
     error_um_b: np.ndarray | None = None
+    expert_um: np.ndarray | None = None
+    signed_um: np.ndarray | None = None
 
 
 def read_errors(path: Path) -> dict[str, Errors]:
@@ -45,30 +55,38 @@ def read_errors(path: Path) -> dict[str, Errors]:
     rows = read_table(path, COLUMNS, "python -m eval.boundary_errors")
     if not rows:
         raise DataError(f"{path} has no rows: there is nothing to evaluate.")
-    has_second = SECOND in rows[0]
     seen: dict[tuple[str, str], int] = {}
-    columns: dict[str, list[tuple[str, float, float]]] = {}
+    of_boundary: dict[str, list[tuple[str, Row]]] = {}
     for line, row in enumerate(rows, start=2):
         key = row["boundary"], row["roi_id"]
         if (first := seen.setdefault(key, line)) != line:
             raise DataError(f"{path}, line {line}: {key[0]} of region {key[1]} is listed before, in line {first}.")
-        where = f"{path}, line {line}"
-        second = number(where, row, SECOND, low=0) if has_second else 0.0
-        columns.setdefault(row["boundary"], []).append((row["group_id"], number(where, row, "error_um", low=0), second))
-    return {
-        name: Errors(
-            np.array([group for group, _, _ in values]),
-            np.array([error for _, error, _ in values]),
-            np.array([second for _, _, second in values]) if has_second else None,
-        )
-        for name, values in columns.items()
-    }
+        of_boundary.setdefault(row["boundary"], []).append((f"{path}, line {line}", row))
+    return {name: _errors(own) for name, own in of_boundary.items()}
+
+
+def _errors(rows: Sequence[tuple[str, Row]]) -> Errors:
+    """Of one boundary; each row with its place."""
+
+    def column(name: str, low: float = -math.inf) -> np.ndarray:
+        return np.array([number(where, row, name, low) for where, row in rows])
+
+    first = rows[0][1]
+    is_measure = all(any(row.get(name) for _, row in rows) for name in MEASURED)
+    return Errors(
+        np.array([row["group_id"] for _, row in rows]),
+        column("error_um", low=0),
+        column(SECOND, low=0) if SECOND in first else None,
+        *(column(name) if is_measure else None for name in MEASURED),
+    )
 
 
 def summary(errors: Errors, seed: int = 0) -> dict[str, Any]:
     """What the paper prints and draws of one boundary, and the comparison with the second system if there is one."""
     found = {"n": len(errors.error_um), "n_groups": len(set(errors.group_id.tolist()))}
     found |= describe(errors.error_um, errors.group_id, seed)
+    if errors.expert_um is not None and errors.signed_um is not None:
+        found |= {"agreement": limits(errors.expert_um, errors.signed_um, errors.group_id, seed)}
     if errors.error_um_b is None:
         return found
     return {
@@ -85,6 +103,19 @@ def describe(error_um: np.ndarray, group_id: np.ndarray, seed: int = 0) -> dict[
         "sd_um": float(error_um.std(ddof=1)) if len(error_um) > 1 else None,
         "mean_ci95_group": _group_interval(error_um, group_id, seed),
         "box": tukey_box(error_um),
+    }
+
+
+def limits(expert_um: np.ndarray, signed_um: np.ndarray, group_id: np.ndarray, seed: int = 0) -> dict[str, Any]:
+    """Bland and Altman's, of found minus expert, and an interval of the bias that respects groups."""
+    of = agreement(expert_um, signed_um)
+    return {
+        "expert_mean_um": float(of.expert_um.mean()),
+        "found_mean_um": float(of.found_um.mean()),
+        "bias_um": of.bias_um,
+        "bias_ci95_group": _group_interval(signed_um, group_id, seed),
+        "limits_low_um": of.low_um,
+        "limits_high_um": of.high_um,
     }
 
 
@@ -137,12 +168,19 @@ def table(summaries: Mapping[str, Mapping[str, Any]]) -> str:
     lines = ["boundary  regions  subjects  mean um  SD um  median um  95 % interval of the mean  outliers"]
     for name, of in summaries.items():
         lines.append(_line(name, of, of))
+        if "agreement" in of:
+            lines.append(_agreement_line(of["agreement"]))
         if "b" in of:
             paired = of["paired"]
             lines.append(_line("  b", of, of["b"]))
             p_t, p_wilcoxon = ("-" if p is None else f"{p:.4g}" for p in (paired["p_t"], paired["p_wilcoxon"]))
             lines.append(f"  a - b: {paired['mean_difference_um']:.2f} um, paired t p {p_t}, Wilcoxon p {p_wilcoxon}")
     return "\n".join(lines)
+
+
+def _agreement_line(of: Mapping[str, Any]) -> str:
+    ends = "" if of["limits_low_um"] is None else f", limits {of['limits_low_um']:+.2f} to {of['limits_high_um']:+.2f}"
+    return f"  found minus expert: bias {of['bias_um']:+.2f} um{ends}"
 
 
 def _line(name: str, of: Mapping[str, Any], stats_of: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from eval.agreement import Agreement, agreement
 from eval.bootstrap import REPLICATES
 from eval.boundary import Errors, summary
 from eval.boundary_errors import BOUNDARIES, BoundaryError, Lines, boundary_errors, read_lines
@@ -19,21 +20,6 @@ from layerwise.errors import DataError
 ROI_COLUMNS = ("roi_id", "group_id", "split", "path", "pixel_um", "first_column_px", "columns", "top_px", "bottom_px")
 DATA_WRITER = "the data preparation (python -m data_prep.intima)"
 FOUND_BY = "the tracing of the test regions (python -m tools.predict or tools.handcrafted)"
-LIMITS_SD = 1.96  # Bland and Altman's limits of agreement
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """Mean thickness of each region by the expert and as found, (N,) um each, and Bland and Altman's summary of both.
-
-    bias_um: found minus expert. low_um, high_um: limits of agreement, None with one region.
-    """
-
-    expert_um: np.ndarray
-    found_um: np.ndarray
-    bias_um: float
-    low_um: float | None
-    high_um: float | None
 
 
 @dataclass(frozen=True)
@@ -57,16 +43,16 @@ class BoundaryEvaluation:
 
     def summary(self) -> dict[str, Any]:
         """evaluation.json: the numbers that are not a table."""
-        agreement = self.agreement
+        of_thickness = self.agreement
         return {
             "split": "test",
             "n_groups": len(self.groups),
             "n_regions": len(self.rois),
             "boundaries": self.summaries,
             "thickness": {
-                "bias_um": agreement.bias_um,
-                "limits_low_um": agreement.low_um,
-                "limits_high_um": agreement.high_um,
+                "bias_um": of_thickness.bias_um,
+                "limits_low_um": of_thickness.low_um,
+                "limits_high_um": of_thickness.high_um,
             },
             "bootstrap": {"replicates": REPLICATES, "seed": BOOTSTRAP_SEED, "unit": "group"},
         }
@@ -109,15 +95,7 @@ def errors_of(errors: Sequence[BoundaryError], boundary: str) -> Errors:
 
 
 def agreement_of(errors: Sequence[BoundaryError]) -> Agreement:
+    """Of the thickness."""
     own = [error for error in errors if error.boundary == "IMT"]
     expert = np.array([error.expert_um for error in own], dtype=np.float64)
-    off = np.array([error.signed_um for error in own])
-    bias = float(off.mean())
-    reach = LIMITS_SD * float(off.std(ddof=1)) if len(off) > 1 else None
-    return Agreement(
-        expert_um=expert,
-        found_um=expert + off,
-        bias_um=bias,
-        low_um=None if reach is None else bias - reach,
-        high_um=None if reach is None else bias + reach,
-    )
+    return agreement(expert, np.array([error.signed_um for error in own]))

@@ -154,3 +154,34 @@ def test_a_second_system_is_summarised_beside_the_first(tmp_path: Path) -> None:
 def test_bad_errors_are_refused_with_their_line(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(DataError, match=said):
         read_errors(put(tmp_path / "errors.csv", text))
+
+
+AGREEMENT = "roi_id,group_id,boundary,error_um,signed_um,expert_um\n"
+
+
+def test_thickness_found_has_a_bias_and_limits_of_agreement(tmp_path: Path) -> None:
+    """Found minus expert: +10, -20, +30, -40. About their mean of -5 they are off by 15, 15, 35, 35."""
+    signed = (10, -20, 30, -40)
+    rows = [f"r{n},s{n},IMT,{abs(off)},{off},{600 + n}" for n, off in enumerate(signed)]
+    path = put(tmp_path / "errors.csv", AGREEMENT + "\n".join([*rows, "r0,s0,LI,5,5,"]) + "\n")
+    errors = read_errors(path)
+    found = summary(errors["IMT"])["agreement"]
+    sd = math.sqrt((15**2 + 15**2 + 35**2 + 35**2) / 3)
+    assert found["bias_um"] == -5 and found["expert_mean_um"] == 601.5 and found["found_mean_um"] == 596.5
+    assert found["limits_low_um"] == pytest.approx(-5 - 1.96 * sd)
+    assert found["limits_high_um"] == pytest.approx(-5 + 1.96 * sd)
+    assert found["bias_ci95_group"][0] < -5 < found["bias_ci95_group"][1]
+    assert "agreement" not in summary(errors["LI"])
+    assert "bias -5.00 um, limits" in boundary.table({"IMT": summary(errors["IMT"])})
+
+
+def test_one_region_has_a_bias_without_limits(tmp_path: Path) -> None:
+    path = put(tmp_path / "errors.csv", AGREEMENT + "r,s,IMT,10,10,600\n")
+    found = summary(read_errors(path)["IMT"])["agreement"]
+    assert (found["bias_um"], found["limits_low_um"], found["bias_ci95_group"]) == (10, None, None)
+
+
+def test_a_thickness_with_a_hole_is_named(tmp_path: Path) -> None:
+    path = put(tmp_path / "errors.csv", AGREEMENT + "r,s,IMT,10,10,600\nq,s,IMT,10,10,\n")
+    with pytest.raises(DataError, match="line 3: expert_um is '', expected a finite number"):
+        read_errors(path)
