@@ -206,7 +206,6 @@ def parse_options(arguments: list[str] | None = None) -> Options:
     parser.add_argument(
         "--upright", action="store_true", help="mirror images left to right only: they have an up and down"
     )
-    parser.add_argument("--max-train-patches", type=int, metavar="N", help="all classes together")
     given = parser.parse_args(arguments)
     checked = stages.checked_options(given, SCALES)
     scale = checked.scale
@@ -214,9 +213,6 @@ def parse_options(arguments: list[str] | None = None) -> Options:
         if not 0 < share < 1:
             raise UsageError(f"--test-fraction {share:g}: expected more than 0 and less than 1 (0.3 is 30 %)")
         scale = replace(scale, test_fraction=share)
-    stages.require("--max-train-patches", given.max_train_patches, 2, why="one of each class")
-    if (n := given.max_train_patches) is not None:
-        scale = replace(scale, max_train_patches=n)
     return Options(**{**vars(checked), "scale": scale}, classes=parse_classes(given.classes), upright=given.upright)
 
 

@@ -160,17 +160,12 @@ def parse_options(arguments: list[str] | None = None) -> Options:
     """The command line. Exits 2 on a wrong option; UsageError for a value that cannot be."""
     parser = stages.option_parser("embolism", "From CT angiographies to train, val and test databases.", SCALES)
     parser.add_argument("--patches-per-candidate", type=int, metavar="N", help=f"of {len(TRANSFORMS)}, in every split")
-    parser.add_argument("--max-train-patches", type=int, metavar="N", help="both classes together")
     given = parser.parse_args(arguments)
+    fields = ("patches_per_candidate", "test_patches_per_candidate")
     options = stages.checked_options(given, SCALES)
-    scale = options.scale
-    stages.require("--patches-per-candidate", given.patches_per_candidate, 1, len(TRANSFORMS))
-    if (n := given.patches_per_candidate) is not None:
-        scale = replace(scale, patches_per_candidate=n, test_patches_per_candidate=n)
-    stages.require("--max-train-patches", given.max_train_patches, 2, why="one of each class")
-    if (n := given.max_train_patches) is not None:
-        scale = replace(scale, max_train_patches=n)
-    return replace(options, scale=scale)
+    return stages.with_count(
+        options, "--patches-per-candidate", given.patches_per_candidate, fields, high=len(TRANSFORMS)
+    )
 
 
 @exit_code_main

@@ -168,17 +168,9 @@ def parse_options(arguments: list[str] | None = None) -> Options:
     """The command line. Exits 2 on a wrong option; UsageError for a value that cannot be."""
     parser = stages.option_parser("frames", "From raw colonoscopy frames to train, val and test databases.", SCALES)
     parser.add_argument("--crops-per-frame", type=int, metavar="N", help="in every split (the paper: 20, or 200)")
-    parser.add_argument("--max-train-patches", type=int, metavar="N", help="both classes together")
     given = parser.parse_args(arguments)
-    options = stages.checked_options(given, SCALES)
-    scale = options.scale
-    stages.require("--crops-per-frame", given.crops_per_frame, 1)
-    if (n := given.crops_per_frame) is not None:
-        scale = replace(scale, crops_per_frame=n, test_crops_per_frame=n)
-    stages.require("--max-train-patches", given.max_train_patches, 2, why="one of each class")
-    if (n := given.max_train_patches) is not None:
-        scale = replace(scale, max_train_patches=n)
-    return replace(options, scale=scale)
+    fields = ("crops_per_frame", "test_crops_per_frame")
+    return stages.with_count(stages.checked_options(given, SCALES), "--crops-per-frame", given.crops_per_frame, fields)
 
 
 @exit_code_main

@@ -172,13 +172,7 @@ def report(folder: Path, made: dict[str, Any]) -> str:
 def parse_options(arguments: list[str] | None = None) -> Options:
     """The command line. Exits 2 on a wrong option; UsageError for a value that cannot be."""
     parser = stages.option_parser("intima", "From raw carotid ultrasound to train, val and test databases.", SCALES)
-    parser.add_argument("--max-train-patches", type=int, metavar="N", help="all three classes together")
-    given = parser.parse_args(arguments)
-    options = stages.checked_options(given, SCALES)
-    stages.require("--max-train-patches", given.max_train_patches, 3, why="one of each class")
-    if (n := given.max_train_patches) is not None:
-        options = replace(options, scale=replace(options.scale, max_train_patches=n))
-    return options
+    return stages.checked_options(parser.parse_args(arguments), SCALES)
 
 
 @exit_code_main

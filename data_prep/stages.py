@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from data_prep import manifest, near_duplicates, parallel
 from data_prep.whole_folder import disk_full_is_data_error, only_one_writer, whole_folder
-from layerwise.applications import get_application
+from layerwise.applications import APPLICATIONS, get_application
 from layerwise.errors import UsageError
 from layerwise.files import read_json, write_json
 from layerwise.nearest import lookup
@@ -32,10 +32,15 @@ _RAW_RECORD = "inputs.json"
 
 
 class NamedScale(Protocol):
-    """One preset of sizes: a frozen dataclass of the application's own, with a name."""
+    """One preset of sizes: a frozen dataclass of the application's own."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def max_train_patches(self) -> int: ...
 
 
 ScaleT = TypeVar("ScaleT", bound=NamedScale)
@@ -195,6 +200,9 @@ def option_parser(
         action="store_true",
         help="validate on patches of the training groups (the paper can be read so; it flatters the validation AUC)",
     )
+    parser.add_argument(
+        "--max-train-patches", type=int, metavar="N", help="all classes together (default: the scale's)"
+    )
     parser.add_argument("--workers", type=int, default=parallel.available_cores(), help="processes (default: cores)")
     return parser
 
@@ -207,7 +215,7 @@ def checked_options(given: argparse.Namespace, scales: Mapping[str, ScaleT]) -> 
     if not 0 < given.fraction <= 1:
         raise UsageError(f"--fraction {given.fraction:g}: expected more than 0, at most 1 (0.25 is a quarter)")
     get_net(given.net)
-    return Options(
+    options = Options(
         given.application,
         given.data,
         scale,
@@ -217,6 +225,26 @@ def checked_options(given: argparse.Namespace, scales: Mapping[str, ScaleT]) -> 
         given.workers,
         given.fraction,
     )
+    # Of an own data set the classes are not known yet; it has two or more.
+    n_classes = APPLICATIONS[given.application].n_classes if given.application in APPLICATIONS else 2
+    most = "--max-train-patches"
+    return with_count(
+        options, most, given.max_train_patches, ("max_train_patches",), low=n_classes, why="one of each class"
+    )
+
+
+def with_count(
+    options: Options[ScaleT],
+    option: str,
+    n: int | None,
+    fields: Sequence[str],
+    low: int = 1,
+    high: int | None = None,
+    why: str = "",
+) -> Options[ScaleT]:
+    """The options with n in these fields of their scale, if the option was given; UsageError if n cannot be."""
+    require(option, n, low, high, why)
+    return options if n is None else replace(options, scale=replace(options.scale, **dict.fromkeys(fields, n)))
 
 
 def require(option: str, value: int | None, low: int, high: int | None = None, why: str = "") -> None:
