@@ -39,8 +39,10 @@ def read_prototxt(path: Path | str) -> Prototxt:
             message = read_text(path, message_class)
             if not message.ListFields():
                 raise ModelError(f"{path}: says nothing; expected a net (layer {{ ... }}) or a solver (base_lr: ...)")
-            upgrade_message = upgrade.upgrade_net if kind == NET else upgrade.upgrade_solver
-            upgrade_message(message, str(path))
+            if kind == SOLVER:
+                upgrade.upgrade_solver(message, str(path))
+            for net in [message] if kind == NET else _nets_within(message):
+                upgrade.upgrade_net(net, str(path))
             return Prototxt(str(path), kind, message)
         except ProtoTextError as error:
             errors.append(error)
@@ -50,6 +52,11 @@ def read_prototxt(path: Path | str) -> Prototxt:
             raise ModelError(str(error)) from error
     furthest = max(errors, key=lambda error: (error.line, error.column))
     raise ModelError(f"{furthest} (read as a {list(_CLASSES)[errors.index(furthest)]})") from furthest
+
+
+def _nets_within(solver: Any) -> list[Any]:
+    single = [getattr(solver, name) for name in ("net_param", "train_net_param") if solver.HasField(name)]
+    return [*single, *solver.test_net_param]
 
 
 def read_kind(path: Path | str, kind: str) -> Any:

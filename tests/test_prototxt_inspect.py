@@ -176,6 +176,13 @@ def test_solver_file_is_inspected_with_the_net_that_it_names(tmp_path, monkeypat
         inspect_file("solver.prototxt", None, None, "TRAIN")
 
 
+def test_net_within_a_solver_is_inspected_in_old_dialects_too(tmp_path):
+    path = tmp_path / "solver.prototxt"
+    old = 'layers { name: "r" type: RELU bottom: "x" top: "x" }'
+    path.write_text(f"base_lr: 0.1 train_net_param {{ {old} }}")
+    assert [layer.type for layer in inspect_file(str(path), None, None, "TRAIN").layers] == ["ReLU"]
+
+
 def test_wrong_kind_wrong_phase_and_wrong_line_are_named(tmp_path):
     net, solver = tmp_path / "net.prototxt", tmp_path / "solver.prototxt"
     net.write_text('layer { name: "a" type: "ReLU" include { phase: TEST } }\n')
