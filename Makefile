@@ -25,13 +25,14 @@ APPLICATIONS := polyp embolism frames intima
 # `handcrafted` is the rival without a net; `custom` is whatever the user's own images are.
 EXPERIMENTS := $(foreach application,$(APPLICATIONS),$(addprefix $(application)-,$(SCHEMES) handcrafted))
 CUSTOM := $(addprefix custom-,$(SCHEMES))
+INSPECT := $(APPLICATIONS:%=inspect-%)
 IMAGES := caffe-cpu caffe-gpu recaffe
 
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help setup test test-slow lint caffe models source-weights prototxt bench bench-data bench-maps bench-eval bench-gpu conformance results \
-    clean distclean $(EXPERIMENTS) $(CUSTOM) $(IMAGES:%=docker-%)
+    clean distclean $(EXPERIMENTS) $(CUSTOM) $(INSPECT) $(IMAGES:%=docker-%)
 
 help: ## this list
 	@echo 'make <target> [KNOB=value ...]'
@@ -42,6 +43,8 @@ help: ## this list
 	@printf '  %s\n' $(EXPERIMENTS)
 	@echo 'The same for your own labelled images (docs/your_own_data.md): DATA=folder [CLASSES=benign,malignant]'
 	@printf '  %s\n' $(CUSTOM)
+	@echo 'The prototxt of all schemes side by side, layer by layer, as one page:'
+	@printf '  %s\n' $(INSPECT)
 	@echo 'Images with everything in them (docs/docker.md):'
 	@printf '  %s\n' $(IMAGES:%=docker-%)
 	@echo
@@ -144,6 +147,9 @@ $(1)-%:
 	    $$(SCHEMES:%='  $(1)-%') '  $(1)-handcrafted' >&2; exit 2
 endef
 $(foreach application,$(APPLICATIONS),$(eval $(call experiment,$(application))))
+
+$(INSPECT): inspect-%: setup
+	$(RUN) prototxt.inspect $* $(call option,--net,NET)
 
 # The user's own images; DATA and CLASSES as docs/your_own_data.md says.
 $(CUSTOM): custom-%: setup
