@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
 from collections.abc import Callable
 
@@ -33,7 +34,13 @@ def exit_code_main(main: Callable[[], int | None]) -> Callable[[], int]:
     @functools.wraps(main)
     def wrapped() -> int:
         try:
-            return main() or 0
+            done = main() or 0
+            sys.stdout.flush()
+            return done
+        except BrokenPipeError:
+            # Whoever read us, `head` say, has seen enough. What is still in the buffer must not fail again at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 1
         except UsageError as error:
             print(f"usage: {error}", file=sys.stderr)
             return 2
