@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from eval.roc import auc
 from layerwise.files import read_csv, read_json
 from layerwise.run_folder import SCORE_COLUMNS, TRAIN_COLUMNS
 
@@ -44,8 +45,10 @@ def trained(tmp_path_factory):
 
 def test_run_folder_has_the_files_of_the_design(trained):
     _place, folder, _said = trained
-    names = "run.json train_val.prototxt deploy.prototxt solver.prototxt train.csv train.log best.caffemodel scores.csv"
-    names += " froc.csv operating_points.csv candidate_scores.csv report.html figures/froc.svg"
+    names = (
+        "run.json train_val.prototxt deploy.prototxt solver.prototxt train.csv train.log best.caffemodel val_scores.csv"
+    )
+    names += " scores.csv froc.csv operating_points.csv candidate_scores.csv report.html figures/froc.svg"
     assert [name for name in names.split() if not (folder / name).is_file()] == []
     assert not list(folder.glob(".*"))  # nothing half-written is left
 
@@ -55,6 +58,10 @@ def test_tables_have_the_columns_that_others_rely_on(trained):
     train, scores = read_csv(folder / "train.csv"), read_csv(folder / "scores.csv")
     assert tuple(train[0]) == TRAIN_COLUMNS and train[0]["iteration"] == "1"
     assert tuple(scores[0]) == (*SCORE_COLUMNS, "candidate_id", "frame_id")
+    val_scores = read_csv(folder / "val_scores.csv")
+    assert tuple(val_scores[0]) == tuple(scores[0])
+    best = auc([int(row["label"]) for row in val_scores], [float(row["score"]) for row in val_scores])
+    assert best == pytest.approx(read_json(folder / "run.json")["best_val_auc"], abs=1e-6)
     assert list(read_csv(folder / "froc.csv")[0]) == ["threshold", "fps_per_image", "sensitivity"]
 
 
