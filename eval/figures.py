@@ -104,7 +104,7 @@ def froc_figure(
     axes.set(xscale=axis.scale, xlim=(axis.low, axis.high), xlabel=f"false positives per {image}")
     axes.set(ylim=(0, 1.12), ylabel="sensitivity per lesion")
     if axis.scale == "log":
-        _plain_log_ticks(axes)
+        plain_log_ticks(axes)
     # Curves rise to the right and end at the ceiling: under a low one there is no room, but above it.
     axes.legend(loc="upper right" if ceiling < 0.7 else "lower right")
     return svg_text(figure, "FROC curve")
@@ -152,7 +152,7 @@ def convergence_figure(train: TrainCurve, note: str) -> str:
             f"kept: {train.best_iteration}", (train.best_iteration, 0.03), xycoords=("data", "axes fraction"),
             xytext=(-5, 0), textcoords="offset points", ha="right", fontsize=9, color=GREEN,
         )  # fmt: skip
-    _plain_log_ticks(below)
+    plain_log_ticks(below)
     return svg_text(figure, "Convergence")
 
 
@@ -202,7 +202,7 @@ def _mean_between(train: TrainCurve) -> tuple[np.ndarray, np.ndarray]:
     return np.array([at for at, _ in means]), np.array([mean for _, mean in means])
 
 
-def _plain_log_ticks(axes: Axes) -> None:
+def plain_log_ticks(axes: Axes) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
 

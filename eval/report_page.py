@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 PHANTOM_WARNING = "PHANTOM DATA: synthetic images. These numbers say nothing about clinical performance."
 
@@ -27,7 +28,7 @@ def render(template: str, *, figures: dict[str, str], **context: Any) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(share=share, rate=rate, count=count, duration=duration, um=um)
-    environment.filters.update(fact=fact, fact_name=fact_name)
+    environment.filters.update(fact=fact, fact_name=fact_name, marked=marked)
     return environment.get_template(template).render(
         figures={name: Markup(svg) for name, svg in figures.items()},  # ours, made by matplotlib
         few_groups=FEW_GROUPS,
@@ -64,6 +65,12 @@ def duration(seconds: float | None) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def marked(text: str) -> Markup:
+    """A line of the Markdown that `eval.results` writes, escaped: **bold** and `code`."""
+    html = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", str(escape(text)))
+    return Markup(re.sub(r"`(.+?)`", r"<code>\1</code>", html))
 
 
 def fact_name(name: str) -> str:

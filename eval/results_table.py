@@ -45,19 +45,30 @@ def caution(study: ApplicationStudy) -> str:
 
 def main_table(study: ApplicationStudy) -> str:
     """A row for every scheme, run or not, the best by the headline in bold."""
+    return _markdown(main_rows(study))
+
+
+def main_rows(study: ApplicationStudy) -> list[tuple[str, ...]]:
+    """`main_table`, its heads first."""
     best = study.best(samples) if (samples := study.samples("")) else ""
     rows = [_row(study, (scheme,), scheme, 1.0, scheme == best) for scheme in SCHEME_ORDER]
-    return _markdown([_heads(study, "scheme"), *rows])
+    return [_heads(study, "scheme"), *rows]
 
 
 def reduced_table(study: ApplicationStudy) -> str:
     """A row for every scheme that was run on some reduced set, with each of these sets; "" if there is none."""
+    rows = reduced_rows(study)
+    return _markdown(rows) if rows else ""
+
+
+def reduced_rows(study: ApplicationStudy) -> list[tuple[str, ...]]:
+    """`reduced_table`, its heads first; empty if there is none."""
     schemes = [scheme for scheme in SCHEME_ORDER if any((scheme, part) in study.cells for part in study.fractions)]
     rows = []
     for part in study.fractions:
         best = study.best(samples) if (samples := study.samples("", part)) else ""
         rows += [_row(study, (f"{100 * part:g} %", scheme), scheme, part, scheme == best) for scheme in schemes]
-    return _markdown([_heads(study, "training set", "scheme"), *rows]) if rows else ""
+    return [_heads(study, "training set", "scheme"), *rows] if rows else []
 
 
 def missing_runs(study: ApplicationStudy) -> list[str]:
