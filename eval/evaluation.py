@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +13,12 @@ import numpy as np
 from eval.bootstrap import REPLICATES
 from eval.candidates import DetectionTruth, PatchScores, image_unit, mean_scores, read_patch_scores, read_test_truth
 from eval.froc import FrocCurve, froc_curve
+from eval.froc_study import FrocStudy, System
+from eval.froc_summary import Asked
+from eval.froc_summary import summary as froc_summary
 from eval.operating_points import OperatingPoint, operating_points, rates_of
 from eval.roc import RocCurve, auc, roc_curve
+from eval.tables import Row
 from layerwise.applications import Application
 
 BOOTSTRAP_SEED = 0  # chosen: fixed, so that a run has one report whatever it was trained with
@@ -24,7 +29,8 @@ class Evaluation:
     """What the test split says about a run. candidate_score: (M,), in the order of `truth.candidates`.
 
     points: the operating points, last the one that accepts every candidate. detector_froc and detector_points: the same
-    candidates ranked by the detector's own score, which is what the net has to beat.
+    candidates ranked by the detector's own score, which is what the net has to beat. summed_up: the paper's bars
+    (IDCA), CPM, AFROC and weighted AFROC, under the names of `python -m eval.froc`.
     """
 
     truth: DetectionTruth
@@ -38,6 +44,7 @@ class Evaluation:
     candidate_auc: float
     patch_roc: RocCurve
     candidate_roc: RocCurve
+    summed_up: dict[str, Any]
 
     @property
     def n_groups_with_lesions(self) -> int:
@@ -71,6 +78,7 @@ class Evaluation:
                 "sensitivity": self.ceiling.sensitivity,
                 "fps_per_image": self.ceiling.obtained_fps_per_image,
             },
+            **self.summed_up,
             "bootstrap": {"replicates": REPLICATES, "seed": BOOTSTRAP_SEED, "unit": "group"},
         }
 
@@ -95,7 +103,27 @@ def evaluate(scores_csv: Path, dataset_dir: Path, application: Application) -> E
         candidate_auc=auc(truth.labels, score),
         patch_roc=roc_curve(patches.label, patches.score),
         candidate_roc=roc_curve(truth.labels, score),
+        summed_up=sum_up(truth, score, rates),
     )
+
+
+# What a run shows of froc_summary.summary; the rest of it stands in the tables.
+SUMMED_UP = ("idca", "cpm", "afroc", "wafroc", "afroc_jackknife", "wafroc_jackknife", "notes")
+
+
+def sum_up(truth: DetectionTruth, score: np.ndarray, rates: Sequence[float]) -> dict[str, Any]:
+    """The summary figures of (M,) candidate scores; their names at a rate are its digits, `0.1`."""
+    image = {image_id: index for index, image_id in enumerate(truth.images)}
+
+    def images_of(rows: dict[str, Row]) -> np.ndarray:
+        return np.array([image[row[truth.unit.id_column]] for row in rows.values()], dtype=np.int64)
+
+    system = System(truth.matches(score), images_of(truth.candidates), truth.group_index(truth.candidates))
+    study = FrocStudy((system,), truth.group_index(truth.images), images_of(truth.lesions))
+    at = {f"{rate:g}": rate for rate in rates if math.isfinite(rate)}
+    found = froc_summary(study, Asked(at, {}, seed=BOOTSTRAP_SEED))
+    intervals = found["ci95_group"]
+    return {**{name: found[name] for name in SUMMED_UP}, "cpm_ci95_group": intervals and intervals["cpm"]}
 
 
 def _curve_and_points(
