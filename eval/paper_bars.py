@@ -29,11 +29,11 @@ def paper_bars(judged: JudgedScores, rates: Sequence[float], is_froc: bool) -> t
     return [interval_at(rate) for rate in rates], ""
 
 
-def bars_apart(first: Bar | None, second: Bar | None) -> bool | None:
-    """The paper's rule: two curves differ where their bars do not overlap. None where one has none."""
+def verdict_by_bars(first: Bar | None, second: Bar | None) -> str | None:
+    """The paper's rule: two curves differ where their bars do not overlap. ahead, behind, level; None without a bar."""
     if first is None or second is None:
         return None
-    return max(first[0], second[0]) > min(first[1], second[1])
+    return "ahead" if first[0] > second[1] else "behind" if first[1] < second[0] else "level"
 
 
 def binormal_interval(fit: Binormal, rate: float) -> Bar:

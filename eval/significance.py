@@ -23,7 +23,7 @@ from eval.holm import holm
 from eval.judged import JudgedScores, judged_lines, judged_scores
 from eval.measured import compared_rates
 from eval.paired import interval
-from eval.paper_bars import Bar, bars_apart, paper_bars
+from eval.paper_bars import Bar, paper_bars, verdict_by_bars
 from eval.run_results import in_order
 from eval.study import ApplicationStudy
 
@@ -36,8 +36,9 @@ class Pair:
     """Two schemes in one column of the yardstick.
 
     better_by: how much `first` is ahead, whichever way is better; ci95 from redrawn groups, None with one group.
-    bars_apart: the paper's rule; None of boundaries, and where a curve has no bars. p: by the names of TESTS, and
-    holm: the same corrected over all pairs of this column; None where a test does not apply.
+    by_bars: ahead, behind or level by the paper's rule; None of boundaries, and where a curve has no bars.
+    p: by the names of TESTS, and holm: the same corrected over all pairs of this column; None where a test does not
+    apply.
     """
 
     first: str
@@ -45,14 +46,14 @@ class Pair:
     column: str
     better_by: float
     ci95: tuple[float | None, float | None]
-    bars_apart: bool | None
+    by_bars: str | None
     p: dict[str, float | None]
     holm: dict[str, float | None]
 
     def row(self) -> dict[str, Any]:
         """As a row of significance.csv; what is None stays empty."""
         return {
-            **{key: getattr(self, key) for key in ("first", "second", "column", "better_by", "bars_apart")},
+            **{key: getattr(self, key) for key in ("first", "second", "column", "better_by", "by_bars")},
             "ci95_low": self.ci95[0],
             "ci95_high": self.ci95[1],
             **self.p,
@@ -61,7 +62,7 @@ class Pair:
 
 
 PAIR_COLUMNS = (
-    "first", "second", "column", "better_by", "ci95_low", "ci95_high", "bars_apart",
+    "first", "second", "column", "better_by", "ci95_low", "ci95_high", "by_bars",
     *TESTS, *(f"{name}_holm" for name in TESTS),
 )  # fmt: skip
 
@@ -156,7 +157,7 @@ def _pairs(
             name,
             float(sign * (one.values[at] - other.values[at])),
             interval(sign * (one.replicates[:, at] - other.replicates[:, at])),
-            bars_apart(bars[first][at], bars[second][at]) if bars and at < len(bars[first]) else None,
+            verdict_by_bars(bars[first][at], bars[second][at]) if bars and at < len(bars[first]) else None,
             {test: p[test][at] if test in p else None for test in TESTS},
             {},
         )

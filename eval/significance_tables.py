@@ -79,9 +79,10 @@ def p_text(p: float | None) -> str:
 
 
 def _turned(pair: Pair) -> Pair:
+    turned = {"ahead": "behind", "behind": "ahead", "level": "level", None: None}
     low, high = pair.ci95
     ends = (None if high is None else -high, None if low is None else -low)
-    return Pair(pair.second, pair.first, pair.column, -pair.better_by, ends, pair.bars_apart, pair.p, pair.holm)
+    return Pair(pair.second, pair.first, pair.column, -pair.better_by, ends, turned[pair.by_bars], pair.p, pair.holm)
 
 
 def _triangle(title: str, found: Significance, cell: Callable[[list[Pair]], TableCell]) -> Triangle:
@@ -106,9 +107,10 @@ def _short(scheme: str) -> str:
 
 def _rule_cell(pairs: Sequence[Pair], application: str) -> TableCell:
     paper = paper_cell(application, "", pairs[0].first, pairs[0].second)
-    if all(pair.bars_apart is None for pair in pairs):
+    if all(pair.by_bars is None for pair in pairs):
         return TableCell("no bars", paper=paper)
-    return TableCell(_signed([pair for pair in pairs if pair.bars_apart]), paper=paper)
+    ahead = [pair for pair in pairs if pair.by_bars == "ahead"]
+    return TableCell(_points(ahead, [pair for pair in pairs if pair.by_bars == "behind"]), paper=paper)
 
 
 def _test_cell(pairs: Sequence[Pair], test: str) -> TableCell:
@@ -127,15 +129,14 @@ def _p_cell(pairs: Sequence[Pair], boundary: str, test: str, application: str) -
 
 
 def _signed(pairs: Sequence[Pair]) -> str:
+    ahead = [pair for pair in pairs if pair.better_by >= 0]
+    return _points(ahead, [pair for pair in pairs if pair.better_by < 0])
+
+
+def _points(ahead: Sequence[Pair], behind: Sequence[Pair]) -> str:
     """`+ 0.01 0.1 − 1`: ahead at the first two points, behind at the third."""
-    parts = []
-    for sign, own in (
-        ("+", [pair for pair in pairs if pair.better_by >= 0]),
-        ("−", [pair for pair in pairs if pair.better_by < 0]),
-    ):
-        if own:
-            parts.append(f"{sign} {' '.join(_point(pair.column) for pair in own)}")
-    return " ".join(parts)
+    parts = [(sign, " ".join(_point(pair.column) for pair in own)) for sign, own in (("+", ahead), ("−", behind))]
+    return " ".join(f"{sign}\u00a0{points}" for sign, points in parts if points)
 
 
 def _point(column: str) -> str:

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from eval.boundary import tukey_box
+from eval.boundary_figures import AXES_UM
 from eval.convergence import CONVERGENCE_COLUMNS, SHOWN, Convergence
 from eval.figures import GREY, SIZE_INCHES, STYLE, plain_log_ticks, svg_text
 from eval.judged import BOUNDARIES, judged_lines
@@ -71,7 +72,10 @@ def depth_figure(study: ApplicationStudy, note: str) -> Drawn:
 
 
 def box_figures(study: ApplicationStudy, note: str, fraction: float = 1.0) -> list[Drawn]:
-    """The paper's Figure 9: Tukey's boxes of LI and of MA for every scheme, mean and SD printed above."""
+    """The paper's Figure 9: Tukey's boxes of LI and of MA for every scheme, mean and SD printed above.
+
+    Its axis ends at 500 um; how many outliers lie beyond is written there.
+    """
     schemes = [scheme for scheme in SCHEME_ORDER if (scheme, fraction) in study.cells]
     errors = {scheme: judged_lines(study.cells[scheme, fraction].runs[0]).errors_um for scheme in schemes}
     lacking = [scheme for scheme in SCHEME_ORDER if scheme not in schemes]
@@ -107,10 +111,13 @@ def _boxes(rows: Sequence[dict[str, Any]], boundary: str, note: str) -> str:
              meanprops={"marker": "D", "markersize": 4, "markerfacecolor": GREY, "markeredgecolor": GREY},
              flierprops={"marker": "+", "markersize": 5})  # fmt: skip
     highest = max((max([row["whisker_high"], *row["outliers"]]) for row in rows), default=1.0)
-    top = next((axis for axis in (100.0, 200.0, 500.0) if highest <= axis), 1.05 * highest)
+    top = next((axis for axis in AXES_UM if highest <= axis), AXES_UM[-1])
     for place, row in enumerate(rows, start=1):
         sd = "–" if row["sd_um"] is None else f"{row['sd_um']:.1f}"
         axes.text(place, 1.02 * top, f"{row['mean_um']:.1f}\n±{sd}", ha="center", va="bottom", fontsize=7.5)
+        above = sum(value > top for value in row["outliers"])
+        if above:
+            axes.text(place, 0.99 * top, f"↑{above}", ha="center", va="top", fontsize=8, color=GREY)
     axes.set(ylim=(0, top), ylabel=f"error of {boundary} per region, µm")
     axes.set_xticks(range(1, len(rows) + 1), [box["label"] for box in boxes], rotation=45, ha="right", fontsize=8)
     axes.grid(visible=False, axis="x")
