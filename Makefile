@@ -26,13 +26,14 @@ APPLICATIONS := polyp embolism frames intima
 EXPERIMENTS := $(foreach application,$(APPLICATIONS),$(addprefix $(application)-,$(SCHEMES) handcrafted))
 CUSTOM := $(addprefix custom-,$(SCHEMES))
 INSPECT := $(APPLICATIONS:%=inspect-%)
+REPORTS := $(APPLICATIONS:%=%-report)
 IMAGES := caffe-cpu caffe-gpu recaffe
 
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help setup test test-slow lint caffe models source-weights prototxt bench bench-data bench-maps bench-eval bench-gpu conformance results \
-    clean distclean $(EXPERIMENTS) $(CUSTOM) $(INSPECT) $(IMAGES:%=docker-%)
+    clean distclean $(EXPERIMENTS) $(CUSTOM) $(INSPECT) report $(REPORTS) $(IMAGES:%=docker-%)
 
 help: ## this list
 	@echo 'make <target> [KNOB=value ...]'
@@ -43,6 +44,8 @@ help: ## this list
 	@printf '  %s\n' $(EXPERIMENTS)
 	@echo 'The same for your own labelled images (docs/your_own_data.md): DATA=folder [CLASSES=benign,malignant]'
 	@printf '  %s\n' $(CUSTOM)
+	@echo 'All runs of an application on one page, reports/<application>/report.html:'
+	@printf '  %s\n' $(REPORTS)
 	@echo 'The prototxt of all schemes side by side, layer by layer, as one page:'
 	@printf '  %s\n' $(INSPECT)
 	@echo 'Images with everything in them (docs/docker.md):'
@@ -118,6 +121,9 @@ results: setup ## all 4 x 12 runs and the reduced training sets, then the table 
 	$(RUN) tools.sweep $(call option,--scale,SCALE) $(call option,--data-seed,DATA_SEED) $(call option,--engine,ENGINE) $(call option,--seed,SEED)
 	$(RUN) eval.results runs --readme README.md
 
+report: setup ## pages over all runs there are: reports/report.html, and one per application
+	$(RUN) eval.study_report
+
 conformance: setup ## measure recaffe against real Caffe and write the tables of recaffe/README.md (five minutes)
 	OMP_NUM_THREADS=1 $(VENV)/bin/python recaffe/tests/conformance.py
 
@@ -147,6 +153,9 @@ $(1)-%:
 	    $$(SCHEMES:%='  $(1)-%') '  $(1)-handcrafted' >&2; exit 2
 endef
 $(foreach application,$(APPLICATIONS),$(eval $(call experiment,$(application))))
+
+$(REPORTS): %-report: setup
+	$(RUN) eval.study_report $*
 
 $(INSPECT): inspect-%: setup
 	$(RUN) prototxt.inspect $* $(call option,--net,NET)

@@ -139,7 +139,7 @@ def test_the_whole_study_is_one_command() -> None:
 
 def test_the_schemes_are_those_of_the_study() -> None:
     helped = make("help").stdout
-    assert set(re.findall(r"^  polyp-(\S+)$", helped, re.MULTILINE)) == {*SCHEMES, HANDCRAFTED}
+    assert set(re.findall(r"^  polyp-(\S+)$", helped, re.MULTILINE)) == {*SCHEMES, HANDCRAFTED, "report"}
     assert set(re.findall(r"^  custom-(\S+)$", helped, re.MULTILINE)) == set(SCHEMES)
 
 
