@@ -27,9 +27,9 @@ from tools.train import DEFAULT_EPOCHS
 
 # The paper's "DT" against training from scratch; chosen: of its three fillers the one that learns fastest here.
 REDUCED_SCHEMES = ("finetune-conv1", "scratch-xavier", HANDCRAFTED)
-# chosen: a reduced set gets as many updates as the whole one, so that less data is not less training too, as long as
-# the rate, which falls by 5 % an epoch, still moves anything: after 60 epochs a twentieth of it is left. Without early
-# stopping, which would end the few updates of an epoch long before.
+# chosen: a reduced set gets no fewer updates than the whole one (more where the whole one was thinned to its scale's
+# limit), so that less data is not less training too, as long as the rate, which falls by 5 % an epoch, still moves
+# anything: after 60 epochs a twentieth of it is left. No early stopping, which would end small epochs long before.
 MOST_REDUCED_EPOCHS = 60.0
 
 Command = tuple[str, ...]
